@@ -1,0 +1,1 @@
+"""A Life2Vec-style encoder of life events for seqsae."""

@@ -1,0 +1,1 @@
+"""Protein sequences for seqsae: antibody domains, protein language models and their alphabets."""

@@ -1,0 +1,172 @@
+"""Protein language models in the folder format of the transformers library, read offline: the model `hf-protein`."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import transformers
+from torch import nn
+
+from seqsae.errors import SeqsaeError
+from seqsae_protein import weights
+from seqsae_protein.alphabet import Alphabet, read
+from seqsae_protein.residues import ResidueModel
+
+
+class Family(NamedTuple):
+    """Where things are in an architecture."""
+
+    config: str
+    """Name of its config class."""
+    blocks: str
+    """Module path of the list of blocks; the output of block i is the residual stream after it."""
+    context: str
+    """Config field with the rows of the position table."""
+    reserved: str
+    """What of these rows is no position: "" none, "padding" those up to the padding id, "ends" two."""
+    spare: tuple[str, ...]
+    """Prefixes of weights that are not needed: poolers, pre-training heads."""
+    attention: str = "bidirectional"
+
+
+FAMILIES = {
+    "BertForMaskedLM": Family(
+        "BertConfig", "bert.encoder.layer", "max_position_embeddings", "", ("bert.pooler.", "cls.seq_relationship.")
+    ),
+    "RobertaForMaskedLM": Family(
+        "RobertaConfig", "roberta.encoder.layer", "max_position_embeddings", "padding", ("roberta.pooler.",)
+    ),
+    "EsmForMaskedLM": Family(
+        "EsmConfig",
+        "esm.encoder.layer",
+        "max_position_embeddings",
+        "padding",
+        ("esm.pooler.", "esm.contact_head.", "esm.embeddings.position_embeddings."),
+    ),
+    "GPT2LMHeadModel": Family("GPT2Config", "transformer.h", "n_positions", "", ("score.",), "causal"),
+}
+SHAPE = (  # config fields that change what the weights compute: part of the fingerprint
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "n_inner",
+    "hidden_act",
+    "activation_function",
+    "layer_norm_eps",
+    "layer_norm_epsilon",
+    "position_embedding_type",
+    "token_dropout",
+    "emb_layer_norm_before",
+    "pad_token_id",
+    "mask_token_id",
+)
+UNUSED = ("architectures", "auto_map", "_name_or_path", "transformers_version", "model_type", "dtype", "torch_dtype")
+
+
+def open(
+    path: str | Path | None = None, *, name: str | None = None, sites: Iterable[str] | None = None, device: str = "cpu"
+) -> ResidueModel:
+    """The model in a folder with config.json, weights and vocab.txt or tokenizer.json. Nothing is fetched.
+
+    Args:
+        name: how to call it in manifests; default: the folder's name.
+        sites: module paths to read; default: the residual stream after every block.
+    Raises:
+        SeqsaeError: no such folder, another architecture, tokens of several characters, or damaged weights.
+    """
+    if path is None:
+        raise SeqsaeError("model hf-protein: no path; give the folder that holds config.json and the weights")
+    folder = Path(path)
+    fields = read_config(folder)
+    named = [kind for kind in fields.get("architectures") or [] if kind in FAMILIES]
+    if not named:
+        found = ", ".join(fields.get("architectures") or []) or "none"
+        raise SeqsaeError(f"{folder / 'config.json'}: architectures: {found}; expected one of {', '.join(FAMILIES)}")
+    alphabet = read(folder)
+    module = build(named[0], fields, alphabet, str(folder))
+    weights.fill(module, weights.read_folder(folder), str(folder), FAMILIES[named[0]].spare)
+    return residue_model(module, alphabet, name=name or folder.resolve().name, sites=sites, device=device)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json as a dict. Raises SeqsaeError if the folder, the file or its JSON is missing."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise SeqsaeError(f"{folder}: no config.json there; give the folder of a model in the transformers format")
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as cause:
+        raise SeqsaeError(f"{path}: not valid JSON ({cause}); fetch the model again") from None
+    if not isinstance(fields, dict):
+        raise SeqsaeError(f"{path}: not a JSON object; fetch the model again")
+    return fields
+
+
+def build(kind: str, fields: dict[str, Any], alphabet: Alphabet, where: str) -> nn.Module:
+    """A module of one of `FAMILIES` with the config's shape and untrained weights; torch's random state is kept.
+
+    Raises SeqsaeError if the config cannot be used or does not fit the alphabet.
+    """
+    try:
+        config = getattr(transformers, FAMILIES[kind].config)(**_usable(fields, alphabet))
+        with torch.random.fork_rng(devices=[]):
+            module = getattr(transformers, kind)(config)
+    except Exception as cause:  # the library checks a config in many ways
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0][:160]
+        raise SeqsaeError(f"{where}: config.json makes no {kind} ({reason}); fetch the model again") from None
+    if config.vocab_size < len(alphabet.tokens):
+        raise SeqsaeError(
+            f"{where}: {len(alphabet.tokens)} tokens in the vocabulary but vocab_size {config.vocab_size} in "
+            "config.json; they are of different models"
+        )
+    if FAMILIES[kind].reserved == "padding" and config.pad_token_id != alphabet.pad:
+        raise SeqsaeError(
+            f"{where}: padding is id {config.pad_token_id} in config.json, {alphabet.pad} in the vocabulary; "
+            "they are of different models"
+        )
+    return module
+
+
+def residue_model(
+    module: nn.Module, alphabet: Alphabet, *, name: str, sites: Iterable[str] | None = None, device: str = "cpu"
+) -> ResidueModel:
+    """A filled module of one of `FAMILIES` as a SequenceModel."""
+    family = FAMILIES[type(module).__name__]
+    config = module.config
+    fields = {key: getattr(config, key) for key in SHAPE if hasattr(config, key)}
+    return ResidueModel(
+        module,
+        residual_sites(module) if sites is None else dict.fromkeys(sites),
+        alphabet,
+        context(module),
+        name=name,
+        attention=family.attention,
+        config={"architecture": type(module).__name__, **fields},
+        device=device,
+    )
+
+
+def residual_sites(module: nn.Module) -> dict[str, int]:
+    """Site -> width of the residual stream after each block."""
+    blocks = FAMILIES[type(module).__name__].blocks
+    return {f"{blocks}.{index}": module.config.hidden_size for index in range(module.config.num_hidden_layers)}
+
+
+def context(module: nn.Module) -> int:
+    """The longest input the module takes, special tokens included."""
+    family = FAMILIES[type(module).__name__]
+    rows = getattr(module.config, family.context)
+    # RoBERTa counts positions from the padding id + 1, so the rows up to it are never used; ESM keeps the layout.
+    return rows - module.config.pad_token_id - 1 if family.reserved == "padding" else rows
+
+
+def _usable(fields: dict[str, Any], alphabet: Alphabet) -> dict[str, Any]:
+    """The config without what shapes no module, and with the vocabulary's own special tokens.
+
+    Small causal models often carry the start and end ids of a text model that has 50,257 tokens.
+    """
+    ids = {"bos_token_id": alphabet.start, "eos_token_id": alphabet.end, "mask_token_id": alphabet.mask}
+    return {key: value for key, value in fields.items() if key not in UNUSED} | ids

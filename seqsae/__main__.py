@@ -1,0 +1,5 @@
+"""`python -m seqsae`."""
+
+from seqsae.cli import main
+
+main()

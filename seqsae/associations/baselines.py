@@ -1,0 +1,107 @@
+"""What stands beside a feature: the best unit of every other source, chosen and scored on the same splits."""
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from seqsae import schema
+from seqsae.associations.effects import Effect, auroc, spearman
+from seqsae.associations.fitted import Composition, Position
+from seqsae.associations.ranks import rank_excess
+from seqsae.associations.screen import screen
+from seqsae.associations.targets import Target
+from seqsae.associations.units import Units
+from seqsae.config import AssociateConfig
+from seqsae.features.encoding import Encoded
+from seqsae.features.sources import Dictionary, FeatureSource, Neurons, Pca, Tokens, TokensSeen
+from seqsae.progress import track
+from seqsae.sae.random import random_dictionary
+
+FITTED = {"position": Position, "composition": Composition}
+
+
+def sources_of(encoded: Encoded, names: tuple[str, ...], seed: int) -> list[FeatureSource]:
+    """The SAE's features and the baselines named, all over the same rows."""
+    store, site = encoded.store, encoded.site
+    makers = {
+        "neuron": lambda: Neurons(store, site),
+        "pca": lambda: Pca(store, site),
+        "random-dictionary": lambda: Dictionary(store, site, random_dictionary(encoded.sae, seed + 1)),
+        "token": lambda: Tokens(store),
+        "token-seen": lambda: TokensSeen(store),
+        "position": lambda: Position(store),
+        "composition": lambda: Composition(store),
+    }
+    return [encoded, *[makers[name]() for name in names]]
+
+
+def baseline_table(encoded: Encoded, sources: list[FeatureSource], aims: list[Target], config: AssociateConfig) -> pl.DataFrame:
+    """Schema `baselines`: for each source and target the unit that is best on the select split, scored on the test split."""
+    found = []
+    for source in track(sources, "baselines"):
+        for unit in ("subject", "token"):
+            group = [aim for aim in aims if aim.unit == unit]
+            if group and source.name in FITTED:
+                found += [row for aim in group if (row := _fitted_row(encoded, source, aim)) is not None]
+            elif group:
+                found += _unit_rows(encoded, source, group, config)
+    columns = ["feature", "covariate", "category", "unit", "source", "baseline", "effect", "ci_low", "ci_high"]
+    table = pl.DataFrame(found, schema=columns, orient="row", infer_schema_length=None)
+    return schema.check_table(table.with_columns(pl.col("effect", "ci_low", "ci_high").cast(pl.Float64).fill_nan(None)), "baselines", "baselines")
+
+
+def _unit_rows(encoded: Encoded, source: FeatureSource, group: list[Target], config: AssociateConfig) -> list[tuple]:
+    """One row a target: choose unit, pooling and sign on select, score on test."""
+    select, test = (Units(encoded.store, group[0].unit, split) for split in ("select", "test"))
+    chosen = choose(select, source, group, config)
+    pooled = test.pooled(source, config.poolings)
+    matrices = {pooling: _columns(pooled.make(pooling)) for pooling in {pooling for _, pooling, _ in chosen}}
+    rows = []
+    for aim, (unit, pooling, sign) in zip(group, chosen, strict=True):
+        x = sign * _column(matrices[pooling], unit)
+        effect = effect_of(aim, x, aim.y[test.chosen], test.cluster)
+        label = source.labels[unit] + (f", {pooling}" if pooling else "") + (", low" if sign < 0 else "")
+        rows.append((None, aim.covariate, aim.category, aim.unit, source.name, label, effect.value, effect.ci_low, effect.ci_high))
+    return rows
+
+
+def choose(select: Units, source: FeatureSource, group: list[Target], config: AssociateConfig) -> list[tuple[int, str | None, int]]:
+    """For each target (unit, pooling, sign) of the largest |z| among units with enough support on the select split.
+
+    The standardised statistic stands in for the effect because it breaks the many ties of rare units at an AUROC of 1.
+    """
+    y = np.column_stack([aim.y[select.chosen] for aim in group])
+    pooled = select.pooled(source, config.poolings)
+    best = [(-1.0, (0, pooled.poolings[0], 1))] * len(group)
+    for pooling in pooled.poolings:
+        result = screen(rank_excess(pooled.make(pooling)), y, select.cluster, config.min_support)
+        strength = np.where(np.isfinite(result.p), np.abs(result.z), -1.0)
+        for j in range(len(group)):
+            unit = int(strength[:, j].argmax())
+            if strength[unit, j] > best[j][0]:
+                best[j] = (strength[unit, j], (unit, pooling, 1 if result.z[unit, j] > 0 else -1))
+    return [choice for _, choice in best]
+
+
+def _fitted_row(encoded: Encoded, source, aim: Target) -> tuple | None:
+    """A source that is fitted to the target on select and scored on test; None where it does not apply."""
+    select, test = (Units(encoded.store, aim.unit, split) for split in ("select", "test"))
+    x = source.scores(aim, select, test)
+    if x is None:
+        return None
+    effect = effect_of(aim, x, aim.y[test.chosen], test.cluster)
+    return (None, aim.covariate, aim.category, aim.unit, source.name, source.label(aim), effect.value, effect.ci_low, effect.ci_high)
+
+
+def effect_of(aim: Target, x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> Effect:
+    """The target's own effect measure over the units that count."""
+    counts = np.isfinite(y)
+    return (auroc if aim.is_binary else spearman)(x[counts], y[counts], cluster[counts])
+
+
+def _columns(matrix: sp.csr_array | np.ndarray) -> sp.csc_array | np.ndarray:
+    return matrix.tocsc() if sp.issparse(matrix) else matrix
+
+
+def _column(matrix: sp.csc_array | np.ndarray, unit: int) -> np.ndarray:
+    return matrix[:, [unit]].toarray().ravel() if sp.issparse(matrix) else matrix[:, unit]

@@ -1,0 +1,158 @@
+"""Planted concepts: for each source the one unit that finds each concept best, on held-out subjects.
+
+Rows are scored for concepts of level token, spell and conjunction; subjects for those of level person, over their pooled
+values. Unit, threshold, sign and pooling are chosen on the select split, F1 and AUROC are read on the test split.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+from sklearn.metrics import roc_auc_score
+
+from seqsae import schema
+from seqsae.activations.store import Store
+from seqsae.associations.f1 import best_auroc, best_f1, score, trivial_f1
+from seqsae.associations.units import Units
+from seqsae.errors import SeqsaeError
+from seqsae.features.encoding import Encoded
+from seqsae.features.sources import Dictionary, FeatureSource, Neurons, Pca, Tokens, TokensSeen
+from seqsae.progress import track
+from seqsae.records.covariates import Covariates
+from seqsae.records.data import Dataset, key_by_subject
+from seqsae.sae.random import random_dictionary
+
+POOLINGS = ("rate", "mean", "max")
+LEVELS = ("token", "spell", "conjunction", "person")
+LIFT = 0.2  # share of the way from the trivial F1 to 1 that a found concept must have come
+
+
+def concepts(encoded: Encoded, data: Dataset | Covariates, *, seed: int = 0) -> pl.DataFrame:
+    """Schema `concepts`: how well the best single unit of each source finds each planted concept.
+
+    Raises:
+        SeqsaeError: the data has no planted truth.
+    """
+    covariates = data.covariates if isinstance(data, Dataset) else data
+    if covariates.truth is None:
+        raise SeqsaeError("this data has no planted truth (truth.json, truth_spans.parquet); make some with `seqsae synth make`")
+    return concept_table(encoded, covariates, seed)
+
+
+def concept_table(encoded: Encoded, covariates: Covariates, seed: int) -> pl.DataFrame:
+    """As `concepts`."""
+    store = encoded.store
+    rows: list[dict] = []
+    for source in track(_sources(encoded, seed), "concepts"):
+        for unit in ("token", "subject"):
+            named = [concept for concept in covariates.truth["concepts"] if (concept["level"] == "person") == (unit == "subject")]
+            if named:
+                rows += _score_source(source, store, unit, named, covariates.truth_spans)
+    return schema.check_table(pl.DataFrame(rows, infer_schema_length=None), "concepts", "concepts")
+
+
+def found(table: pl.DataFrame) -> pl.DataFrame:
+    """Concepts found (F1 > 0.5, and well above always saying yes) and mean F1, by source and level."""
+    lift = (pl.col("f1") - pl.col("trivial_f1")) / (1 - pl.col("trivial_f1"))
+    hit = (pl.col("f1") > 0.5) & (lift > LIFT)
+    order = pl.Enum(LEVELS)
+    grouped = table.group_by("source", "level", maintain_order=True).agg(
+        pl.len().alias("concepts"), hit.sum().alias("found"), pl.col("f1").mean(), pl.col("auroc").mean(), pl.col("trivial_f1").mean()
+    )
+    return grouped.with_columns(pl.col("level").cast(order)).sort("level", maintain_order=True).with_columns(pl.col("level").cast(pl.String))
+
+
+def _sources(encoded: Encoded, seed: int) -> list[FeatureSource]:
+    store, site = encoded.store, encoded.site
+    random = Dictionary(store, site, random_dictionary(encoded.sae, seed + 1))
+    return [encoded, Neurons(store, site), Pca(store, site), random, Tokens(store), TokensSeen(store)]
+
+
+def concept_labels(store: Store, spans: pl.DataFrame, names: list[str], unit: str) -> np.ndarray:
+    """[units, concepts] uint8: where each concept holds, by row (subject and event) or by subject."""
+    keyed = key_by_subject(spans, store.subjects, "truth_spans")
+    if unit == "subject":
+        subject = store.samples["subject"].to_numpy()
+        holders = [keyed.filter(pl.col("concept") == name)["subject"].to_numpy() for name in names]
+        return np.column_stack([np.isin(subject, have) for have in holders]).astype(np.uint8)
+    offsets, flat = _event_index(store)
+    columns = []
+    for name in names:
+        mine = keyed.filter(pl.col("concept") == name)
+        columns.append(_inside(mine, offsets)[flat])
+    return np.column_stack(columns).astype(np.uint8)
+
+
+def _event_index(store: Store) -> tuple[np.ndarray, np.ndarray]:
+    """[subjects + 1] where each subject's events start on one line, and [N] each row's place on it."""
+    event = store.rows["event"].to_numpy().astype(np.int64)
+    longest = np.zeros(len(store.subjects), dtype=np.int64)
+    np.maximum.at(longest, store.row_subject, event + 1)
+    offsets = np.concatenate([[0], np.cumsum(longest)])
+    return offsets, offsets[store.row_subject] + event
+
+
+def _inside(spans: pl.DataFrame, offsets: np.ndarray) -> np.ndarray:
+    """[line] bool: which places lie in one of the spans; ends beyond a subject's last row are cut there."""
+    subject = spans["subject"].to_numpy().astype(np.int64)
+    low = np.minimum(offsets[subject] + spans["start"].to_numpy(), offsets[subject + 1])
+    high = np.minimum(offsets[subject] + spans["end"].to_numpy(), offsets[subject + 1])
+    steps = np.zeros(offsets[-1] + 1, dtype=np.int64)
+    np.add.at(steps, low, 1)
+    np.add.at(steps, high, -1)
+    return np.cumsum(steps)[:-1] > 0
+
+
+def _score_source(source: FeatureSource, store: Store, unit: str, named: list[dict], spans: pl.DataFrame) -> Iterator[dict]:
+    labels = concept_labels(store, spans, [concept["name"] for concept in named], unit)
+    select, test = (Units(store, unit, split) for split in ("select", "test"))
+    y_select, y_test = labels[select.chosen], labels[test.chosen]
+    choices, curves = _choose(select, source, y_select)
+    pooled = test.pooled(source, POOLINGS)
+    matrices = {pooling: pooled.make(pooling) for pooling in {choice[0] for choice in choices + curves}}
+    for j, concept in enumerate(named):
+        pooling, pick, sign, threshold = choices[j]
+        result = score(_column(matrices[pooling], pick), threshold, y_test[:, j], sign)
+        pooling_a, pick_a, sign_a, _ = curves[j]
+        x = sign_a * _column(matrices[pooling_a], pick_a)
+        both = 0 < y_test[:, j].sum() < len(y_test)
+        yield {
+            "source": source.name,
+            "concept": concept["name"],
+            "level": concept["level"],
+            "best_unit": source.labels[pick] + (f", {pooling}" if pooling else "") + (", low" if sign < 0 else ""),
+            "threshold": float(threshold) if np.isfinite(threshold) else None,
+            "precision": result.precision,
+            "recall": result.recall,
+            "f1": result.f1,
+            "auroc": float(roc_auc_score(y_test[:, j], x)) if both else None,
+            "trivial_f1": trivial_f1(y_test[:, j]).f1,
+            "n": len(y_test),
+            "n_positive": int(y_test[:, j].sum()),
+        }
+
+
+Choice = tuple[str | None, int, int, float]  # pooling, unit, sign, threshold
+
+
+def _choose(select: Units, source: FeatureSource, y: np.ndarray) -> tuple[list[Choice], list[Choice]]:
+    """For each concept the choice of best F1 and that of best AUROC, over units, signs and poolings."""
+    pooled = select.pooled(source, POOLINGS)
+    f1s, aurocs = np.full(y.shape[1], -1.0), np.full(y.shape[1], -1.0)
+    by_f1: list[Choice] = [(pooled.poolings[0], 0, 1, np.inf)] * y.shape[1]
+    by_auroc = list(by_f1)
+    for pooling in pooled.poolings:
+        matrix = pooled.make(pooling)
+        signed = not sp.issparse(matrix)
+        best, curve = best_f1(matrix, y, signed), best_auroc(matrix, y, signed)
+        for j in range(y.shape[1]):
+            if best.unit[j] >= 0 and best.f1[j] > f1s[j]:
+                f1s[j], by_f1[j] = best.f1[j], (pooling, int(best.unit[j]), int(best.sign[j]), float(best.threshold[j]))
+            if curve.unit[j] >= 0 and curve.auroc[j] > aurocs[j]:
+                aurocs[j], by_auroc[j] = curve.auroc[j], (pooling, int(curve.unit[j]), int(curve.sign[j]), 0.0)
+    return by_f1, by_auroc
+
+
+def _column(matrix: sp.csr_array | np.ndarray, unit: int) -> np.ndarray:
+    return matrix[:, [unit]].toarray().ravel() if sp.issparse(matrix) else matrix[:, unit]

@@ -1,0 +1,167 @@
+"""Targets: each covariate, or each category of one, as a column of numbers over the units of a view.
+
+A unit is a sample of the view (level subject) or a row (level token). NaN: missing, or not in this comparison.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from seqsae.activations.store import Store
+from seqsae.errors import SeqsaeError
+from seqsae.progress import say
+from seqsae.records.covariates import Covariates, as_text
+
+MIN_LEVEL_N = 5  # clusters a category needs in the select and in the test split
+
+
+@dataclass(frozen=True)
+class Target:
+    """One column to be tied to features."""
+
+    covariate: str
+    category: str | None
+    kind: str
+    """binary, categorical, ordinal, continuous."""
+    unit: str
+    """subject or token."""
+    y: np.ndarray
+    """[units] float64: 0 and 1, or any increasing scale; NaN where it does not count."""
+
+    @property
+    def is_binary(self) -> bool:
+        return self.kind in ("binary", "categorical")
+
+
+def targets(covariates: Covariates, store: Store) -> list[Target]:
+    """Every target there is for the view of `store`, in the schema's order; those with too little support are said and left out."""
+    found: list[Target] = []
+    for entry in covariates.schema["covariates"]:
+        if entry["type"] == "survival":
+            say(f"covariate {entry['name']!r}: survival is not tested yet")
+        elif entry["level"] == "token":
+            found += _of_annotations(entry, covariates, store)
+        else:
+            found += _of_column(entry, covariates, store)
+    found += _of_labels(covariates, store)
+    return [target for target in found if _supported(target, store)]
+
+
+def _of_column(entry: dict, covariates: Covariates, store: Store) -> list[Target]:
+    column = per_sample(covariates.table, entry["name"], store)
+    if entry["type"] in ("ordinal", "continuous"):
+        y = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return [Target(entry["name"], None, entry["type"], "subject", y)]
+    if entry["type"] == "binary":
+        return [_one(entry, column, _positive(entry, column))]
+    if entry.get("within"):
+        strata = [per_sample(covariates.table, other, store).cast(pl.String) for other in entry["within"]]
+        return _within(entry, column, strata)
+    return [_one(entry, column, category) for category in column.drop_nulls().unique().sort()]
+
+
+def per_sample(table: pl.DataFrame | None, name: str, store: Store) -> pl.Series:
+    """[n_samples] a covariate of each sample's subject, null where it has none. Raises SeqsaeError if there is no such column."""
+    if table is None or name not in table.columns:
+        raise SeqsaeError(f"covariate {name!r} has no column; give the covariate table with the schema")
+    return store.samples.select("subject").join(table.select("subject", name), on="subject", how="left", maintain_order="left")[name]
+
+
+def _positive(entry: dict, column: pl.Series) -> str:
+    given = entry.get("positive")
+    return column.drop_nulls().unique().sort()[-1] if given is None else as_text(given)
+
+
+def _one(entry: dict, column: pl.Series, category: str, counts: np.ndarray | None = None) -> Target:
+    y = (column == category).cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
+    if counts is not None:
+        y[~counts] = np.nan
+    return Target(entry["name"], category, entry["type"], "subject", y)
+
+
+def _within(entry: dict, column: pl.Series, strata: list[pl.Series]) -> list[Target]:
+    """A target for each category and stratum: the category against the rest of the same stratum."""
+    stratum = pl.select(pl.concat_str(strata, separator=", ")).to_series()
+    found = []
+    for name in stratum.drop_nulls().unique().sort():
+        here = (stratum == name).fill_null(False).to_numpy()
+        categories = column.filter(here).drop_nulls().unique().sort()
+        for category in categories if len(categories) > 1 else []:
+            target = _one(entry, column, category, here)
+            found.append(Target(entry["name"], f"{category} ({name})", target.kind, "subject", target.y))
+    return found
+
+
+def _of_annotations(entry: dict, covariates: Covariates, store: Store) -> list[Target]:
+    values = row_values(covariates.annotations, entry["name"], store)
+    if entry["type"] in ("ordinal", "continuous"):
+        y = values.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+        return [Target(entry["name"], None, entry["type"], "token", y)]
+    annotated = covariates.annotations.filter(pl.col("covariate") == entry["name"])["sample"].unique()
+    counts = np.isin(store.row_subject, annotated.to_numpy())
+    categories = values.drop_nulls().unique().sort()
+    if entry["type"] == "binary" and entry.get("positive") is not None:
+        categories = pl.Series([as_text(entry["positive"])])
+    found = []
+    for category in categories:
+        y = (values == category).fill_null(False).cast(pl.Float64).to_numpy().copy()
+        y[~counts] = np.nan
+        found.append(Target(entry["name"], category, entry["type"], "token", y))
+    return found
+
+
+def row_values(annotations: pl.DataFrame, covariate: str, store: Store) -> pl.Series:
+    """[N] the annotation's value at each row, null where none holds. Keyed by subject and event, so it fits every view."""
+    spans = annotations.filter(pl.col("covariate") == covariate)
+    events = spans.select(
+        pl.col("sample").alias("subject"), pl.int_ranges("start", "end", dtype=pl.UInt32).alias("event"), "value"
+    ).explode("event")
+    rows = pl.DataFrame({"subject": store.row_subject, "event": store.rows["event"]})
+    first = events.unique(["subject", "event"], keep="first", maintain_order=True)
+    return rows.join(first, on=["subject", "event"], how="left", maintain_order="left")["value"]
+
+
+def _of_labels(covariates: Covariates, store: Store) -> list[Target]:
+    """The value columns of the view's own label table; its rows are the samples."""
+    table = covariates.labels.get(store.view.removesuffix("-masked"))
+    found = []
+    for column in [] if table is None else [name for name in table.columns if name.endswith("_value")]:
+        values = table[column]
+        if values.null_count() == len(values):
+            continue
+        name = f"{store.view.removesuffix('-masked')} {column.removesuffix('_value')}"
+        if column in ("boolean_value", "categorical_value"):
+            kind = "binary" if column == "boolean_value" else "categorical"
+            text = values.cast(pl.String)
+            categories = ["true"] if kind == "binary" else text.drop_nulls().unique().sort()
+            found += [_one({"name": name, "type": kind}, text, category) for category in categories]
+        else:
+            found.append(Target(name, None, "continuous", "subject", values.cast(pl.Float64).fill_null(float("nan")).to_numpy()))
+    return found
+
+
+def cluster_codes(store: Store, unit: str) -> np.ndarray:
+    """[units] int: number of each unit's cluster."""
+    per_subject = store.subjects["cluster"].rank("dense").to_numpy().astype(np.int64) - 1
+    return per_subject[store.row_subject if unit == "token" else store.samples["subject"].to_numpy()]
+
+
+def split_of(store: Store, unit: str) -> np.ndarray:
+    """[units] split of each unit, as text."""
+    per_subject = store.subjects["split"].to_numpy()
+    return per_subject[store.row_subject if unit == "token" else store.samples["subject"].to_numpy()]
+
+
+def _supported(target: Target, store: Store) -> bool:
+    """Whether select and test each hold enough clusters of either side. Says so where not."""
+    cluster, split = cluster_codes(store, target.unit), split_of(store, target.unit)
+    for part in ("select", "test"):
+        y, c = target.y[split == part], cluster[split == part]
+        sides = [y == 1, y == 0] if target.is_binary else [np.isfinite(y)]
+        fewest = min(len(np.unique(c[side])) for side in sides)
+        if fewest < MIN_LEVEL_N:
+            name = target.covariate + (f" = {target.category}" if target.category else "")
+            say(f"covariate {name}: {fewest} clusters on one side in the {part} split, fewer than {MIN_LEVEL_N}: not tested")
+            return False
+    return True

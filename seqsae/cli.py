@@ -1,0 +1,202 @@
+"""The command line: parse, call, print. No logic, and nothing heavy imported before a command runs."""
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqsae.errors import SeqsaeError
+from seqsae.progress import shown
+
+UsageError = typer.BadParameter.__base__  # click's own, wherever typer has it from
+
+app = typer.Typer(
+    help="Sparse autoencoders for sequence models that are not language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+covariates_app = typer.Typer(help="Covariate tables and their schema.", no_args_is_help=True)
+synth_app = typer.Typer(help="Synthetic lives with planted truth.", no_args_is_help=True)
+app.add_typer(covariates_app, name="covariates")
+app.add_typer(synth_app, name="synth")
+
+Config = Annotated[Path, typer.Argument(help="Run config (TOML); see examples/.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder; default: runs/<name of the config>.")]
+Data = Annotated[Path | None, typer.Option(help="Data to use in place of the config's records.path.")]
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 failed check, 2 bad input with one line that says what and how to mend it."""
+    try:
+        with shown():
+            code = app(standalone_mode=False)
+        sys.exit(code or 0)
+    except SeqsaeError as error:
+        _fail(str(error))
+    except UsageError as error:
+        _fail(f"{error.format_message()} (see seqsae --help)")
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("seqsae: stopped; run the same command again to go on", err=True)
+        sys.exit(130)
+    except OSError as error:
+        _fail(_told(error))
+
+
+def _told(error: OSError) -> str:
+    remedy = {
+        errno.ENOSPC: "the disk is full: free space and run again, finished parts are kept",
+        errno.EDQUOT: "the disk quota is used up: free space and run again, finished parts are kept",
+        errno.EFBIG: "the file grows beyond the allowed size: raise the limit and run again, finished parts are kept",
+        errno.EACCES: "no permission: choose another --out or change the permissions",
+        errno.EROFS: "the file system is read-only: choose another --out",
+    }.get(error.errno, "check the path and run again")
+    return f"{error.filename or 'writing'}: {error.strerror or error}; {remedy}"
+
+
+def _fail(line: str) -> None:
+    typer.echo(f"seqsae: error: {' '.join(line.split())}", err=True)
+    sys.exit(2)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo")) -> None:
+    """The whole job on synthetic lives with planted truth, in a few minutes."""
+    from seqsae import pipeline
+    from seqsae.examples_folder import EXAMPLES
+    from seqsae.pages import text
+
+    study = pipeline.run(EXAMPLES / "synthetic_lives.toml", out=out)
+    typer.echo(text.whole(study))
+
+
+@app.command()
+def run(config: Config, out: Out = None, data: Data = None) -> None:
+    """A whole study, from records to report."""
+    from seqsae import pipeline
+    from seqsae.pages import text
+
+    typer.echo(text.whole(pipeline.run(config, out=out, data=data)))
+
+
+@app.command()
+def harvest(config: Config, out: Out = None, data: Data = None) -> None:
+    """Run the model over the views and store the activations."""
+    for store in _study(config, out, data).acts.values():
+        typer.echo(f"{store.n_rows:,} rows at {', '.join(store.sites)}: {store.path}")
+
+
+@app.command()
+def train(config: Config, out: Out = None, data: Data = None) -> None:
+    """Train the SAEs (and what they need before)."""
+    for sae in _study(config, out, data).saes:
+        last = sae.artefact.table("metrics.parquet").row(-1, named=True)
+        typer.echo(f"held-out FVU {last['fvu']:.4f}, L0 {last['l0']:.2f}, dead {last['dead']:.2%}: {sae.artefact.path}")
+
+
+@app.command()
+def encode(
+    config: Config,
+    out: Out = None,
+    data: Data = None,
+    sae: Annotated[Path | None, typer.Option(help="Folder of another SAE to encode with, in place of the config's.")] = None,
+) -> None:
+    """Encode every row of the views, and profile the features."""
+    from seqsae.features.encoding import encode as encode_with
+    from seqsae.sae.room import load_sae
+
+    study = _study(config, out, data)
+    stores = study.acts.values()
+    made = study.encoded.values() if sae is None else [encode_with(load_sae(sae), store, out=study.out) for store in stores]
+    for codes in made:
+        typer.echo(f"{codes.matrix.nnz:,} codes of {len(codes.labels):,} features: {codes.path}")
+
+
+@app.command()
+def associate(config: Config, out: Out = None, data: Data = None) -> None:
+    """Tie features to covariates."""
+    from seqsae.pages import text
+
+    study = _study(config, out, data)
+    for made in study.associated.values():
+        typer.echo(text.covariates(made))
+        typer.echo(f"{len(made.table):,} pairs: {made.artefact.path}")
+
+
+@app.command()
+def concepts(config: Config, out: Out = None, data: Data = None) -> None:
+    """Score planted concepts: which single unit finds each."""
+    from seqsae.pages import text
+
+    study = _study(config, out, data)
+    if study.data.truth is None:
+        raise SeqsaeError(f"{config}: the data has no planted truth (truth.json); make some with `seqsae synth make`")
+    for made in study.associated.values():
+        typer.echo(text.concepts(made))
+        typer.echo(str(made.artefact.path / "concepts.parquet"))
+
+
+@app.command()
+def atlas(config: Config, out: Out = None, data: Data = None) -> None:
+    """Lay the features out on a map."""
+    typer.echo(str(_study(config, out, data).atlas.path))
+
+
+@app.command()
+def report(config: Config, out: Out = None, data: Data = None) -> None:
+    """Write the report, one offline HTML page."""
+    typer.echo(str(_study(config, out, data).report))
+
+
+@app.command()
+def plugins() -> None:
+    """What is installed: sources, models, SAE architectures."""
+    from seqsae.plugins import BUILTIN, offered
+
+    for kind in BUILTIN:
+        for name, point in sorted(offered(kind).items()):
+            typer.echo(f"{kind:8} {name:18} {point.value}")
+
+
+@covariates_app.command()
+def propose(
+    table: Annotated[Path, typer.Argument(help="CSV or parquet keyed by subject_id.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write; default: covariates.schema.json beside the table.")] = None,
+) -> None:
+    """Draft a covariate schema from a table, for you to decide on."""
+    from seqsae.records.covariates import propose as draft
+    from seqsae.records.covariates import read_table
+
+    document = draft(read_table(table))
+    out = out or table.with_name("covariates.schema.json")
+    if out.exists():
+        raise SeqsaeError(f"{out}: already there; give another --out, it is not overwritten")
+    out.write_text(json.dumps(document, indent=2) + "\n")
+    typer.echo(f"{len(document['covariates'])} covariates drafted, look them over: {out}")
+
+
+@synth_app.command()
+def make(
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    persons: Annotated[int, typer.Option(help="Number of lives.")] = 6000,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    strength: Annotated[float, typer.Option(help="How strongly states shift codes; 2 is the main setting.")] = 2.0,
+) -> None:
+    """Make synthetic lives with planted truth."""
+    from seqsae.plugins import find
+
+    try:
+        folder = find("sources", "synthetic-lives").make(out, persons=persons, seed=seed, strength=strength)
+    except ValueError as cause:
+        raise SeqsaeError(f"synth make: {cause}") from cause
+    typer.echo(str(folder))
+
+
+def _study(config: Path, out: Path | None, data: Path | None):
+    from seqsae.pipeline import Study
+
+    return Study(config, out, data)

@@ -1,0 +1,110 @@
+"""The features room: every row of a view encoded, sparsely, and each feature's profile."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+import torch
+
+from seqsae import schema, shelf
+from seqsae.activations.store import Store
+from seqsae.config import FeaturesConfig
+from seqsae.errors import SeqsaeError
+from seqsae.features.examples import examples
+from seqsae.features.profile import profile
+from seqsae.features.sources import as_csr, blocks, token_codes
+from seqsae.progress import track
+from seqsae.sae.base import SAE
+from seqsae.sae.checkpoint import check_identity
+from seqsae.sae.room import stability
+
+
+class Encoded:
+    """A `features` artefact beside the activations it was made from. It is a FeatureSource."""
+
+    name = "sae"
+
+    def __init__(self, artefact: shelf.Artefact, store: Store, sae: SAE):
+        self.artefact, self.store, self.sae = artefact, store, sae
+        self.path = artefact.path
+        self.site = sae.identity["inputs"]["site"]
+        self.labels = [f"feature {i}" for i in range(sae.W_dec.shape[0])]
+
+    @cached_property
+    def matrix(self) -> sp.csr_array:
+        """[N, width] codes of every row of the view."""
+        parts = [shelf.read_parquet(path) for path in self.artefact.files("codes-")]
+        codes = pl.concat(parts)
+        counts = np.bincount(codes["row"].to_numpy(), minlength=self.store.n_rows)
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        return sp.csr_array((codes["value"].to_numpy(), codes["feature"].to_numpy(), indptr), shape=(self.store.n_rows, len(self.labels)))
+
+    def values(self, rows: np.ndarray) -> sp.csr_array:
+        """[len(rows), width]."""
+        return self.matrix[rows]
+
+    @cached_property
+    def profile(self) -> pl.DataFrame:
+        """Schema `profile`."""
+        return schema.check_table(self.artefact.table("profile.parquet"), "profile", str(self.path))
+
+    @cached_property
+    def examples(self) -> pl.DataFrame:
+        """Schema `examples`."""
+        return schema.check_table(self.artefact.table("examples.parquet"), "examples", str(self.path))
+
+
+def encode(saes: SAE | Sequence[SAE], acts: Store, *, out: Path | str | None = None, config: FeaturesConfig | None = None) -> Encoded:
+    """The codes of the first SAE on every row of `acts`, and its features' profiles.
+
+    Args:
+        saes: one SAE, or the seeds of one training: the others tell how stable each feature is.
+        out: run folder; default: that of the activations.
+    Raises:
+        SeqsaeError: the SAE was trained on another model, other weights or another site; both are named.
+    """
+    saes = [saes] if isinstance(saes, SAE) else list(saes)
+    config, sae = config or FeaturesConfig(), saes[0]
+    if getattr(sae, "artefact", None) is None:
+        raise SeqsaeError("this SAE lies on no shelf; train it on a Store, or load it with load_sae from a run")
+    site = (sae.identity.get("inputs") or {}).get("site") or "an unknown site"
+    check_identity(sae, acts.model["name"], acts.model["fingerprint"], _held(acts, site))
+    folder = (Path(out) if out else acts.path.parents[1]) / "features" / sae.artefact.path.name / acts.view
+    inputs = {"activations": acts.artefact, **{f"sae{i}": one.artefact for i, one in enumerate(saes)}}
+    artefact = shelf.stage(folder, "features", config.model_dump(mode="json"), inputs, lambda work: _write(saes, acts, site, config, work))
+    return Encoded(artefact, acts, sae)
+
+
+def _held(acts: Store, site: str) -> str:
+    """`site` if the store has it, else the sites it has, for the error that names both."""
+    sites = acts.artefact.manifest["config"]["sites"]
+    return site if site in sites else ", ".join(sites)
+
+
+def _write(saes: list[SAE], acts: Store, site: str, config: FeaturesConfig, work: Path) -> None:
+    parts = []
+    for number, rows in enumerate(track(list(blocks(np.arange(acts.n_rows))), "encode")):
+        with torch.no_grad():
+            part = as_csr(saes[0].encode(acts.read(site, rows)), saes[0].W_dec.shape[0])
+        _codes_table(part, rows).write_parquet(work / f"codes-{number:05d}.parquet")
+        parts.append(part)
+    codes = sp.vstack(parts, format="csr")
+    train = acts.rows_in("train")
+    tokens, names = token_codes(acts)
+    norms = saes[0].W_dec.norm(dim=1).detach().numpy()
+    profile(codes[train], acts, tokens[train], names, stability(saes), norms).write_parquet(work / "profile.parquet")
+    examples(codes[train], train, acts, config.examples, config.context).write_parquet(work / "examples.parquet")
+
+
+def _codes_table(part: sp.csr_array, rows: np.ndarray) -> pl.DataFrame:
+    table = pl.DataFrame(
+        {
+            "row": np.repeat(rows, np.diff(part.indptr)),
+            "feature": part.indices.astype(np.int32),
+            "value": part.data.astype(np.float32),
+        }
+    )
+    return schema.check_table(table, "codes", "codes")

@@ -1,0 +1,25 @@
+"""`seqsae.open_model`: a model by the name under which a plugin offers it."""
+
+from typing import Any
+
+from seqsae import plugins
+from seqsae.errors import SeqsaeError
+from seqsae.models.contract import SequenceModel
+
+
+def open_model(name: str, **options: Any) -> SequenceModel:
+    """The model that a plugin offers as `name`, made with the plugin's own options.
+
+    Raises:
+        SeqsaeError: no such model, an option the plugin does not know, or something that is no SequenceModel.
+    """
+    factory = plugins.find("models", name)
+    try:
+        model = factory(**options)
+    except TypeError as cause:
+        if "argument" not in str(cause):
+            raise
+        raise SeqsaeError(f"model {name!r}: {cause}; give the options its README names") from cause
+    if not isinstance(model, SequenceModel):
+        raise SeqsaeError(f"model {name!r} gave {type(model).__name__}, not a SequenceModel; see CONTRIBUTING.md")
+    return model

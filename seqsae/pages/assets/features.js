@@ -1,0 +1,154 @@
+// The map and the feature table: a brush, a cluster, a search or a tick on the one narrows the other.
+
+const hues = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4E9E"];
+const shapes = ["circle", "square", "triangle-up", "diamond"];
+const noise = "#b9c1ca";
+const view = { brush: null, cluster: null, search: "", onlyFound: false, table: null, map: null };
+
+const inCluster = (row) => !missing(row.cluster) && row.cluster >= 0;
+const look = (cluster) =>
+  cluster >= 0 && cluster < hues.length * shapes.length
+    ? { color: hues[cluster % hues.length], shape: shapes[Math.floor(cluster / hues.length)] }
+    : { color: noise, shape: "circle" };
+
+function mapRows() {
+  return features.filter((row) => !missing(row.x) && !missing(row.y)).map((row) => ({
+    feature: row.feature,
+    x: row.x,
+    y: row.y,
+    ...look(inCluster(row) ? row.cluster : -1),
+    size: 34 + 90 * Math.min(1, Math.sqrt(row.firing_rate || 0)),
+    name: `#${row.feature}`,
+    token: row.best_token ?? none,
+    cluster: inCluster(row) ? row.cluster_label : "none",
+    firing: percent(row.firing_rate),
+    tie: row.top && isFound(row.top) ? `${pairs[row.top.pair].label} (q ${small(row.top.q_select)})` : "nothing at this q",
+  }));
+}
+
+function clusters() {
+  const members = [...grouped(features.filter(inCluster), "cluster").entries()].sort((a, b) => a[0] - b[0]);
+  return members.map(([cluster, rows]) => ({ cluster, rows, label: rows[0].cluster_label ?? `cluster ${cluster}` }));
+}
+
+// A label at the median of each of the larger clusters.
+function nameRows() {
+  const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  return clusters().slice(0, 14).map(({ rows, label }) => ({
+    x: median(rows.map((row) => row.x)),
+    y: median(rows.map((row) => row.y)),
+    text: label,
+  }));
+}
+
+function brushed(row) {
+  if (!view.brush) return true;
+  const [[left, right], [bottom, top]] = [view.brush.x, view.brush.y].map((ends) => [...ends].sort((a, b) => a - b));
+  return !missing(row.x) && row.x >= left && row.x <= right && row.y >= bottom && row.y <= top;
+}
+
+function kept(row) {
+  if (view.cluster !== null && row.cluster !== view.cluster) return false;
+  if (view.onlyFound && !(row.top && isFound(row.top))) return false;
+  return brushed(row) && view.search.split(/\s+/).every((word) => row.words.includes(word));
+}
+
+function refilter() {
+  const left = view.table.filter(kept);
+  document.getElementById("feature-count").textContent = `${count(left)} of ${count(features.length)} features`;
+  document.getElementById("clear-brush").hidden = !view.brush && view.cluster === null;
+}
+
+function clusterCell(row) {
+  if (!inCluster(row)) return el("span", { class: "muted" }, none);
+  const { color, shape } = look(row.cluster);
+  return el("span", { class: "ellip", title: row.cluster_label }, keyGlyph(shape, color), ` ${row.cluster_label}`);
+}
+
+function topCell(row) {
+  if (!row.top) return el("span", { class: "muted" }, "not tested");
+  const label = pairs[row.top.pair].label;
+  return el("span", { class: isFound(row.top) ? "ellip" : "ellip muted", title: label }, label);
+}
+
+function remarks(row) {
+  const plain = row.token_purity >= 0.9 ? [chip("one token", "", `${percent(row.token_purity)} of its active rows hold ${row.best_token}`)] : [];
+  return el("div", { class: "chips" }, betterChips(row.better.slice(0, 1)), row.better.length > 1 ? chip(`+${row.better.length - 1}`, "warn", row.better.slice(1).map((unit) => sourceLabel(unit.source)).join(", ")) : null, plain);
+}
+
+const featureColumns = [
+  { key: "feature", title: "Feature", value: (row) => row.feature, first: "ascending", draw: (row) => featureLink(row.feature) },
+  { key: "cluster", title: "Cluster", value: (row) => (inCluster(row) ? row.cluster_label : null), draw: clusterCell },
+  { key: "token", title: "Best token", value: (row) => row.best_token, draw: (row) => el("span", { class: "ellip mono", title: row.best_token }, row.best_token ?? none) },
+  { key: "purity", title: "Purity", numeric: true, hint: "Share of its active rows that hold its commonest token", value: (row) => row.token_purity, draw: (row) => percent(row.token_purity) },
+  { key: "rate", title: "Fires on", numeric: true, hint: "Share of rows", value: (row) => row.firing_rate, draw: (row) => percent(row.firing_rate) },
+  { key: "subjects", title: "Subjects", numeric: true, value: (row) => row.n_subjects, draw: (row) => count(row.n_subjects) },
+  { key: "stability", title: "Stability", numeric: true, hint: "Mean best decoder cosine in the other seeds", value: (row) => row.stability, draw: (row) => fixed(row.stability) },
+  { key: "tie", title: "Associated with", value: (row) => row.top && pairs[row.top.pair].label, draw: topCell },
+  { key: "effect", title: "Effect", hint: "Sorted by strength", first: "descending", value: (row) => row.top && effectSize(row.top), draw: (row) => (row.top ? effectText(row.top) : none) },
+  { key: "q", title: "q", numeric: true, first: "ascending", hint: "Benjamini-Hochberg, select split", value: (row) => row.top && row.top.q_select, draw: (row) => (row.top ? small(row.top.q_select) : none) },
+  { key: "remarks", title: "Remarks", value: (row) => row.better.length, first: "descending", draw: remarks },
+];
+
+function drawFeatures() {
+  const options = { page: 50, empty: "No feature fits.", onHover: showPicked };
+  view.table = new SortedTable(document.getElementById("feature-table"), featureColumns, features, options);
+  view.table.sortBy(featureColumns.find((column) => column.key === "q"));
+  document.getElementById("feature-search").addEventListener("input", (event) => {
+    view.search = event.target.value.trim().toLowerCase();
+    refilter();
+  });
+  document.getElementById("only-found").addEventListener("change", (event) => {
+    view.onlyFound = event.target.checked;
+    refilter();
+  });
+  document.getElementById("clear-brush").addEventListener("click", clearSelection);
+  drawClusterLegend();
+  refilter();
+}
+
+function drawClusterLegend() {
+  const buttons = clusters().slice(0, hues.length * shapes.length).map(({ cluster, rows, label }) => {
+    const { color, shape } = look(cluster);
+    const pick = () => {
+      view.cluster = view.cluster === cluster ? null : cluster;
+      for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.cluster === String(view.cluster)));
+      refilter();
+    };
+    return el("button", { type: "button", class: "key", title: label, "aria-pressed": "false", "data-cluster": cluster, onclick: pick }, keyGlyph(shape, color), el("span", {}, label), el("small", {}, count(rows.length)));
+  });
+  const loose = features.filter((row) => !inCluster(row)).length;
+  const rest = loose ? [el("span", { class: "key" }, keyGlyph("circle", noise), "in no cluster ", el("small", {}, count(loose)))] : [];
+  document.getElementById("cluster-legend").replaceChildren(...buttons, ...rest);
+}
+
+function clearSelection() {
+  view.cluster = null;
+  for (const button of document.querySelectorAll("#cluster-legend button")) button.setAttribute("aria-pressed", "false");
+  if (view.map && view.brush) view.map.signal("brush_x", [0, 0]).signal("brush_y", [0, 0]).runAsync();
+  view.brush = null;
+  refilter();
+}
+
+// The row under the pointer is ringed on the map; without one the ring stays unseen.
+function ringRows(row) {
+  const ringed = row && !missing(row.x) ? row : null;
+  const { x, y } = ringed || features.find((each) => !missing(each.x));
+  return [{ x, y, shown: ringed ? 1 : 0 }];
+}
+
+function showPicked(row) {
+  if (view.map) view.map.data("picked", ringRows(row)).runAsync();
+}
+
+// Called with the map's Vega view once it is drawn.
+function linkMap(map) {
+  view.map = map;
+  map.addSignalListener("brush", (_, ranges) => {
+    view.brush = ranges && ranges.x && ranges.y ? ranges : null;
+    refilter();
+  });
+  map.addEventListener("click", (_, item) => {
+    if (item && item.datum && !missing(item.datum.feature)) openFeature(item.datum.feature);
+  });
+}

@@ -1,0 +1,156 @@
+"""The page's tables, in polars: what was tested, what was found, the best unit of every source, the features.
+
+A *pair* is what one feature is held against: a covariate, one of its categories, and the unit of observation.
+"""
+
+import polars as pl
+
+from seqsae.pages.content import Content
+
+PAIR = ["covariate", "category", "unit"]
+PER_CARD = 8  # associations of a feature that has a card
+PER_FEATURE = 3  # and of one that has none
+HOLM = 0.05  # level of the Holm-corrected p on the test split
+
+
+def pairs(content: Content) -> pl.DataFrame:
+    """`pair` (0, 1, ...), covariate, category, unit, `label`, `effect_name`; in the order of the covariates."""
+    order = {entry["name"]: place for place, entry in enumerate(content.covariates)}
+    found = pl.concat([content.associations.select(PAIR), content.baselines.select(PAIR)]).unique()
+    names = content.associations.select(*PAIR, "effect_name").unique(PAIR, keep="first", maintain_order=True)
+    kinds = {entry["name"]: entry["type"] for entry in content.covariates}
+    ranked = {entry["name"] for entry in content.covariates if kinds[entry["name"]] in ("ordinal", "continuous")}
+    return (
+        found.join(names, on=PAIR, how="left", nulls_equal=True)
+        .with_columns(
+            pl.col("effect_name").fill_null(pl.when(pl.col("covariate").is_in(sorted(ranked))).then(pl.lit("spearman")).otherwise(pl.lit("AUROC"))),
+            order=pl.col("covariate").replace_strict(order, default=len(order), return_dtype=pl.Int64),
+            label=pl.concat_str(
+                "covariate",
+                pl.when(pl.col("category").is_not_null()).then(pl.format(" = {}", "category")).otherwise(pl.lit("")),
+                pl.when(pl.col("unit") != "subject").then(pl.format(" (per {})", "unit")).otherwise(pl.lit("")),
+            ),
+        )
+        .sort("order", *PAIR, nulls_last=True)
+        .drop("order")
+        .with_row_index("pair")
+    )
+
+
+def tested(content: Content, known: pl.DataFrame) -> pl.DataFrame:
+    """One row a feature and pair that were tested: the pooling with the smallest q; sorted by q within a feature."""
+    return (
+        content.associations.filter(pl.col("q_select").is_not_null())
+        .join(known.select("pair", "label", *PAIR), on=PAIR, how="left", nulls_equal=True)
+        .sort("feature", "q_select", "p_select", "pair", "pooling", nulls_last=True)
+        .unique(["feature", "pair"], keep="first", maintain_order=True)
+    )
+
+
+def discoveries(found: pl.DataFrame, q: float) -> pl.DataFrame:
+    """For each pair: `discoveries` at level q on the select split, and `held`, those confirmed on the test split."""
+    turned = (pl.col("verdict") == "not-replicated").fill_null(False)  # significant, but the other way round
+    held = (pl.col("p_test_holm") <= HOLM).fill_null(False) & ~turned
+    return found.filter(pl.col("q_select") <= q).group_by("pair", maintain_order=True).agg(discoveries=pl.len(), held=held.sum())
+
+
+def best_units(content: Content, known: pl.DataFrame) -> pl.DataFrame:
+    """The baselines with their pair; `feature` of source `sae` is the best feature itself, where it is told."""
+    told = pl.coalesce("feature", pl.col("baseline").str.extract(r"(\d+)").cast(pl.Int32, strict=False))
+    return (
+        content.baselines.join(known.select("pair", *PAIR), on=PAIR, how="left", nulls_equal=True)
+        .with_columns(feature=pl.when(pl.col("source") == "sae").then(told).otherwise("feature"))
+        .sort("pair", "source", "feature", "baseline", nulls_last=True)
+    )
+
+
+def covariates(content: Content, known: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """A row a pair, and a row for each covariate that was not tested."""
+    entries = pl.DataFrame([_entry(entry, content) for entry in content.covariates], schema=_ENTRY)
+    on_test = pl.col("p_test").is_not_null()  # the others count their select split
+    sizes = content.associations.group_by(PAIR, maintain_order=True).agg(
+        n_test=pl.col("n").filter(on_test).max(),
+        n_positive=pl.col("n_positive").filter(on_test).max(),
+        n_select=pl.col("n").filter(~on_test).max(),
+    )
+    return (
+        entries.join(known, on="covariate", how="full", coalesce=True, maintain_order="left_right")
+        .join(discoveries(found, content.q), on="pair", how="left", maintain_order="left")
+        .join(sizes, on=PAIR, how="left", nulls_equal=True, maintain_order="left")
+        .with_columns(pl.col("label").fill_null(pl.col("covariate")))
+    )
+
+
+_ENTRY = {name: pl.String() for name in ("covariate", "type", "role", "status", "description", "splits")}
+
+
+def _entry(entry: dict, content: Content) -> dict:
+    """The texts of one covariate's row."""
+    looked_at = entry["name"] in content.associations["covariate"]
+    waiting = "not tested: survival" if entry["type"] == "survival" else "not tested"
+    counts = [f"{split} {count:,}" for split, count in (entry.get("n") or {}).items()]
+    return {
+        "covariate": entry["name"],
+        "type": entry["type"],
+        "role": entry.get("role") or "target",
+        "status": entry.get("status") or ("tested" if looked_at else waiting),
+        "description": entry.get("description"),
+        "splits": " · ".join(counts) or None,
+    }
+
+
+def features(content: Content) -> pl.DataFrame:
+    """The profile of every live feature with its place and cluster."""
+    profile = content.profile.filter(~pl.col("dead")).drop("dead")
+    return profile.join(content.atlas, on="feature", how="left", maintain_order="left").sort("feature")
+
+
+def carded(content: Content, units: pl.DataFrame, found: pl.DataFrame) -> list[int]:
+    """Features with a card: the best one of each pair, then by smallest q, as many as `content.cards`."""
+    live = set(content.profile.filter(~pl.col("dead"))["feature"])
+    best = units.filter(pl.col("source") == "sae")["feature"].drop_nulls().to_list()
+    ranked = found.sort("q_select", "p_select", "feature", nulls_last=True)["feature"].to_list()
+    busy = content.profile.sort("n_subjects", "feature", descending=[True, False])["feature"].to_list()
+    chosen = [feature for feature in dict.fromkeys(best + ranked + busy) if feature in live][: content.cards]
+    place = {feature: rank for rank, feature in enumerate(dict.fromkeys(ranked + busy))}
+    return sorted(chosen, key=lambda feature: place[feature])
+
+
+def shown(found: pl.DataFrame, cards: list[int]) -> pl.DataFrame:
+    """The associations that the page carries: a few a feature, more where it has a card."""
+    rank = pl.int_range(pl.len()).over("feature")
+    limit = pl.when(pl.col("feature").is_in(cards)).then(PER_CARD).otherwise(PER_FEATURE)
+    kept = found.filter(rank < limit).with_columns(on_test=(pl.col("p_test").is_not_null() | pl.col("ci_low").is_not_null()).cast(pl.Int8))
+    kept = kept.drop(*PAIR, "label", "effect_name", "kind", "window", "p_select", "p_test")
+    return kept.drop([name for name in kept.columns if kept[name].null_count() == len(kept)])
+
+
+def examples(content: Content, cards: list[int]) -> dict:
+    """Top rows of the carded features, tokens as numbers in `tokens`: [value, before, token, after] by feature."""
+    number: dict[str, int] = {}
+
+    def coded(token: str) -> int:
+        return number.setdefault(token, len(number))
+
+    rows: dict[int, list] = {}
+    kept = content.examples.filter(pl.col("feature").is_in(cards)).sort("feature", "rank")
+    for feature, value, before, token, after in kept.select("feature", "value", "before", "token", "after").iter_rows():
+        context = [coded(name) for name in before or []], coded(token), [coded(name) for name in after or []]
+        rows.setdefault(feature, []).append([value, *context])
+    return {"tokens": list(number), "rows": rows}
+
+
+_PENDING = {
+    "effect_adjusted": "effects adjusted for confounders",
+    "null_95": "the permutation null",
+    "replicated_seeds": "replication over SAE seeds",
+}
+
+
+def pending(content: Content) -> list[str]:
+    """In words, what the associations do not hold yet because their columns are empty."""
+    table = content.associations
+    waiting = [words for column, words in _PENDING.items() if table[column].null_count() == len(table)]
+    if table["verdict"].null_count():
+        waiting.append("the verdicts that rest on them")
+    return waiting

@@ -1,0 +1,135 @@
+"""What a finished study prints: plain aligned tables."""
+
+import polars as pl
+
+from seqsae.associations.concept_scores import LEVELS, found
+from seqsae.associations.resplits import paired
+from seqsae.associations.room import Associated
+
+SOURCES = ("sae", "neuron", "pca", "random-dictionary", "token", "token-seen")
+SHOWN = 40  # covariate categories printed; all of them stand in the tables
+
+
+def whole(study) -> str:
+    """Everything `seqsae run` prints at the end."""
+    associated = next(iter(study.associated.values()))
+    parts = [covariates(associated)]
+    if associated.resplits is not None:
+        parts.append(resplit_lines(associated.resplits))
+    if associated.concepts is not None:
+        parts.append(concepts(associated))
+    parts += [losses(study), quality(study), times(study), f"report: {study.report}"]
+    return "\n\n".join(part for part in parts if part)
+
+
+def aligned(header: list[str], rows: list[list[str]]) -> str:
+    """Columns as wide as their widest cell, two spaces apart."""
+    cells = [header, *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+
+def covariates(associated: Associated) -> str:
+    """Per covariate category: discoveries, and the best unit of each source with its interval, on the test split."""
+    baselines = associated.baselines
+    sources = baselines["source"].unique(maintain_order=True).to_list()
+    counts = associated.table.group_by("covariate", "category", maintain_order=True).agg(
+        (~pl.col("verdict").is_in(["not-selected", "not-replicated"]).fill_null(False)).sum().alias("held")
+    )
+    rows = []
+    for covariate, category, held in counts.head(SHOWN).iter_rows():
+        mine = baselines.filter((pl.col("covariate") == covariate) & pl.col("category").eq_missing(pl.lit(category, pl.String)))
+        by_source = {row["source"]: row for row in mine.iter_rows(named=True)}
+        name = covariate if category is None else f"{covariate} = {category}"
+        rows.append([name, str(held), *[_effect(by_source.get(source)) for source in sources]])
+    note = f"\n({len(counts) - SHOWN} more in associations.parquet)" if len(counts) > SHOWN else ""
+    title = "Best single unit of each source, chosen on the select split, scored on the test split (AUROC, or Spearman for numbers):"
+    return title + "\n" + aligned(["associated with", "replicated", *sources], rows) + note
+
+
+def _effect(row: dict | None) -> str:
+    if row is None or row["effect"] is None:
+        return "-"
+    interval = "" if row["ci_low"] is None else f" [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    return f"{row['effect']:.2f}{interval}"
+
+
+def resplit_lines(table: pl.DataFrame) -> str:
+    """Mean of the five best units over random cuts, and paired differences from the SAE, by covariate."""
+    lines = []
+    for covariate in table["covariate"].unique(maintain_order=True).sort():
+        mine = table.filter(pl.col("covariate") == covariate).with_columns(
+            (pl.col("covariate") + pl.lit(" ") + pl.col("category").fill_null("")).alias("covariate")
+        )
+        for source in [source for source in SOURCES if source in mine["source"]]:
+            per_split = mine.filter(pl.col("source") == source).group_by("split").agg(pl.col("top").mean(), pl.col("best").mean())
+            gap = "" if source == "sae" else "sae less it {0.mean:+.3f} +- {0.sd:.3f}".format(paired(mine, "sae", source))
+            n = mine["covariate"].n_unique()
+            lines.append([f"{covariate} ({n})", source, _spread(per_split["top"]), _spread(per_split["best"]), gap])
+    n_splits = table["split"].n_unique()
+    title = f"Over {n_splits} random cuts of the held-out clusters (units picked on one half, AUROC on the other, mean +- sd over cuts):"
+    return title + "\n" + aligned(["covariate (targets)", "source", "mean of 5 best units", "best unit", "paired difference"], lines)
+
+
+def _spread(values: pl.Series) -> str:
+    return f"{values.mean():.3f} +- {values.std() or 0:.3f}"
+
+
+def concepts(associated: Associated) -> str:
+    """Planted concepts that one unit finds, by level and source."""
+    table = found(associated.concepts)
+    rows = []
+    for level in LEVELS:
+        for row in table.filter(pl.col("level") == level).iter_rows(named=True):
+            auroc = "-" if row["auroc"] is None else f"{row['auroc']:.2f}"
+            rows.append(
+                [
+                    level,
+                    row["source"],
+                    f"{row['found']} of {row['concepts']}",
+                    f"{row['f1']:.2f}",
+                    auroc,
+                    f"{row['trivial_f1']:.2f}",
+                ]
+            )
+    title = "Planted concepts that one unit finds with F1 > 0.5 on held-out subjects:"
+    return title + "\n" + aligned(["level", "source", "found", "mean F1", "mean AUROC", "F1 of always yes"], rows)
+
+
+def losses(study) -> str:
+    """The base model's loss between code frequencies and the true process, where both are known."""
+    import json
+
+    path = study.out / "model" / "training.json"
+    if not path.is_file():
+        return ""
+    model = json.loads(path.read_text())["losses"]
+    line = f"base model: held-out loss {model['model']:.3f} {model['unit']} (code frequencies {model['unigram']:.3f}"
+    truth = (study.data.truth or {}).get("loss")
+    if truth is None:
+        return line + ")"
+    closed = (model["unigram"] - model["model"]) / (truth["unigram"] - truth["oracle"])
+    return f"{line}, the true process given the true states {truth['oracle']:.3f}: {closed:.0%} of the way)"
+
+
+def quality(study) -> str:
+    """Held-out reconstruction of each seed."""
+    rows = []
+    for sae in study.saes:
+        last = sae.artefact.table("metrics.parquet").row(-1, named=True)
+        rows.append(
+            [
+                sae.artefact.path.name,
+                f"{last['fvu']:.4f}",
+                f"{last['l0']:.2f}",
+                f"{last['dead']:.2%}",
+                f"{last['rows']:,}",
+            ]
+        )
+    return aligned(["SAE", "held-out FVU", "L0", "dead", "training rows"], rows)
+
+
+def times(study) -> str:
+    """Seconds by stage of this call; a kept stage costs next to nothing."""
+    total = sum(study.seconds.values())
+    return "seconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in study.seconds.items()) + f", all {total:.1f}"

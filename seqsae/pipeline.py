@@ -1,0 +1,175 @@
+"""The order of the rooms: a study as a chain of artefacts, each made when it is first asked for and kept when nothing changed."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from seqsae import config as options
+from seqsae import plugins, shelf
+from seqsae.activations.harvesting import harvest
+from seqsae.activations.store import Store
+from seqsae.associations.room import Associated, associate
+from seqsae.config import RunConfig
+from seqsae.errors import SeqsaeError
+from seqsae.features.encoding import Encoded, encode
+from seqsae.maps.room import atlas
+from seqsae.models.contract import SequenceModel
+from seqsae.models.opening import open_model
+from seqsae.pages.room import report
+from seqsae.progress import say
+from seqsae.records import room as records
+from seqsae.records.data import Dataset
+from seqsae.sae.room import train
+
+
+class Study:
+    """A run folder and the config it follows; each room is a property, in the order in which data passes through them.
+
+    Args:
+        config: a RunConfig or the path of its TOML file.
+        out: run folder; default: `runs/<name of the config file>`.
+        data: path that stands over `records.path`.
+    """
+
+    def __init__(self, config: RunConfig | Path | str, out: Path | str | None = None, data: Path | str | None = None):
+        self.config = config if isinstance(config, RunConfig) else options.read(config)
+        if out is None and isinstance(config, RunConfig):
+            raise SeqsaeError("run: a config without a file has no default run folder; give out=")
+        self.out = Path(out) if out is not None else Path("runs") / Path(config).stem
+        if data is not None:
+            moved = self.config.records.model_copy(update={"path": str(data)})
+            self.config = self.config.model_copy(update={"records": moved})
+        self.seconds: dict[str, float] = {}
+
+    @cached_property
+    def records(self) -> shelf.Artefact:
+        with self._stage("records"):
+            return records.keep(self.config.records, self.out / "records")
+
+    @cached_property
+    def data(self) -> Dataset:
+        return records.load(self.records)
+
+    @cached_property
+    def model(self) -> SequenceModel:
+        room = self.config.model
+        extra = {} if self.config.device == "cpu" else {"device": self.config.device}
+        if room.train is None:
+            path = {} if room.path is None else {"path": room.path}
+            return open_model(room.name, **path, **room.options, **extra)
+        with self._stage("model"):
+            return open_model(room.name, path=self._trained_model().path, **room.options, **extra)
+
+    @cached_property
+    def acts(self) -> dict[str, Store]:
+        """The harvested views by folder name, in the config's order."""
+        room = self.config.harvest
+        with self._stage("harvest"):
+            stores = [harvest(self.model, self.data, view, out=self.out, config=room, seed=self.config.seed) for view in room.views]
+        return {store.view: store for store in stores}
+
+    @property
+    def first(self) -> Store:
+        """The view that SAEs are trained on."""
+        return next(iter(self.acts.values()))
+
+    @cached_property
+    def saes(self) -> list:
+        room = self.config.sae
+        with self._stage("train"):
+            return train(
+                self.first, room.architecture, site=room.site or self.config.harvest.sites[-1], out=self.out,
+                seed=self.config.seed, device=self.config.device, config=room,
+            )  # fmt: skip
+
+    @cached_property
+    def encoded(self) -> dict[str, Encoded]:
+        with self._stage("encode"):
+            return {view: encode(self.saes, store, out=self.out, config=self.config.features) for view, store in self.acts.items()}
+
+    @cached_property
+    def associated(self) -> dict[str, Associated]:
+        room, seed = self.config.associate, self.config.seed
+        with self._stage("associate"):
+            made = {view: associate(codes, self.data.covariates, out=self.out, config=room, seed=seed) for view, codes in self.encoded.items()}
+        for one in made.values():
+            _note_opening(self.out / "ledger.json", one.artefact)
+        return made
+
+    @cached_property
+    def atlas(self):
+        with self._stage("atlas"):
+            return atlas(self.saes[0], self.associated[self.first.view], out=self.out, config=self.config.atlas, seed=self.config.seed)
+
+    @cached_property
+    def report(self) -> Path:
+        with self._stage("report"):
+            return report(self.associated[self.first.view], self.atlas, self.saes, out=self.out / "report", config=self.config.report, data=self.data)
+
+    def _trained_model(self) -> shelf.Artefact:
+        room = self.config.model
+        factory = plugins.find("models", room.name)
+        if not hasattr(factory, "train"):
+            raise SeqsaeError(f"model {room.name!r} cannot be trained here; take [model.train] out of the config")
+        known = ("train", "select")
+        subjects = {f"{split}_subjects": self.data.in_split(split) for split in known}
+        config = {"name": room.name, "train": room.train, "seed": self.config.seed}
+
+        def write(work: Path) -> None:
+            factory.train(self.data, subjects["train_subjects"], subjects["select_subjects"], work, seed=self.config.seed, **room.train)
+
+        return shelf.stage(self.out / "model", "model", config, {"records": self.records}, write)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        say(f"{name} ...")
+        start = time.perf_counter()
+        with limited_threads(self.config.threads):
+            yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def run(config: RunConfig | Path | str, *, out: Path | str | None = None, data: Path | str | None = None) -> Study:
+    """The whole study, from records to report. A stage whose inputs and config are unchanged is kept, and said so.
+
+    Raises:
+        SeqsaeError: in one line, whatever is wrong with config or data.
+    """
+    study = Study(config, out, data)
+    study.report  # noqa: B018  the last room asks for all before it
+    _write_config(study)
+    shelf.write_json(study.out / "timings.json", {name: round(seconds, 3) for name, seconds in study.seconds.items()})
+    return study
+
+
+@contextmanager
+def limited_threads(n: int) -> Iterator[None]:
+    """Inside, torch and the BLAS libraries use n threads: the same number gives the same bytes."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        with threadpool_limits(n):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _write_config(study: Study) -> None:
+    import tomli_w
+
+    document = study.config.model_dump(mode="json", exclude_none=True)
+    (study.out / "config.toml").write_text(tomli_w.dumps(document))
+
+
+def _note_opening(ledger: Path, artefact: shelf.Artefact) -> None:
+    """Count each different look at the test split once: what was asked of it is in the artefact's key."""
+    entries = json.loads(ledger.read_text())["test_opened"] if ledger.is_file() else []
+    entry = {"stage": "associate", "features": artefact.path.parent.name, "view": artefact.path.name, "key": artefact.manifest["key"]}
+    if entry not in entries:
+        shelf.write_json(ledger, {"test_opened": [*entries, entry], "released": []})

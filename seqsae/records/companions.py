@@ -1,0 +1,151 @@
+"""What lies beside the data: covariates, clusters, annotations, label tables, planted truth."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from seqsae import schema
+from seqsae.errors import SeqsaeError
+from seqsae.progress import say
+from seqsae.records import covariates as cov
+from seqsae.records import meds, sequences
+from seqsae.records.data import Dataset, key_by_subject
+from seqsae.shelf import read_parquet
+
+
+def read_source(path: Path) -> Dataset:
+    """Data from a path, recognised by what is there, with the companion tables of its folder.
+
+    Raises:
+        SeqsaeError: nothing there that can be read, naming what would be.
+    """
+    if not path.exists():
+        raise SeqsaeError(f"{path}: no such file or folder; check the path")
+    if path.is_file():
+        return sequences.read(path)
+    if (path / "data").is_dir():
+        return _beside(meds.read(path), path)
+    for file in sorted(path.iterdir()):
+        if file.name == "sequences.parquet" or file.name.removesuffix(".gz").endswith(sequences.FASTA):
+            return _beside(sequences.read(file), path)
+    raise SeqsaeError(f"{path}: neither a MEDS folder (data/*.parquet) nor one with sequences.parquet or a .fasta file")
+
+
+def _beside(data: Dataset, folder: Path) -> Dataset:
+    """`data` with subjects.parquet (clusters), annotations, labels/ and truth of its folder, where they are."""
+    if (folder / "subjects.parquet").is_file():
+        data = with_cluster(data, _cluster_table(folder / "subjects.parquet"))
+    if (folder / "annotations.parquet").is_file():
+        data = replace(data, annotations=_annotations(data, folder / "annotations.parquet"))
+    if (folder / "truth.json").is_file():
+        truth = schema.check_document(_json(folder / "truth.json"), "truth", str(folder / "truth.json"))
+        spans = read_parquet(folder / "truth_spans.parquet")
+        data = replace(data, truth=truth, truth_spans=schema.check_table(spans, "truth_spans", str(folder / "truth_spans.parquet")))
+    data = with_labels(data, sorted((folder / "labels").glob("*.parquet")) if (folder / "labels").is_dir() else None)
+    table = next((folder / f"covariates.{kind}" for kind in ("parquet", "csv") if (folder / f"covariates.{kind}").is_file()), None)
+    return with_covariates(data, table, None)
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
+        raise SeqsaeError(f"{path}: not valid JSON: {cause}") from None
+
+
+def _annotations(data: Dataset, file: Path) -> pl.DataFrame:
+    table = key_by_subject(read_parquet(file), data.subjects, str(file)).rename({"subject": "sample"})
+    table = schema.check_table(table, "annotations", str(file)).sort("sample", "start", "covariate", maintain_order=True)
+    empty = table.filter(pl.col("end") <= pl.col("start"))
+    if len(empty):
+        raise SeqsaeError(f"{file}: an annotation of {empty['covariate'][0]!r} ends at {empty['end'][0]} where it starts; ends are one past the last")
+    return table
+
+
+def with_covariates(data: Dataset, table: Any, document: Any) -> Dataset:
+    """`data` with a covariate table (path or frame) and its schema (path, document or None).
+
+    Raises:
+        SeqsaeError: no schema beside a table given by path, or any fault of table and schema.
+    """
+    if table is None:
+        return data
+    where = str(table) if isinstance(table, str | Path) else "covariates"
+    frame = cov.read_table(Path(table)) if isinstance(table, str | Path) else table
+    keyed = key_by_subject(frame, data.subjects, where)
+    lost = len(frame) - len(keyed)
+    if lost:
+        say(f"{where}: {lost} rows belong to no subject of the data and are left out")
+    document = _schema_of(table, frame, document, where)
+    tokens = [entry["name"] for entry in document["covariates"] if entry["level"] == "token"]
+    known = set() if data.annotations is None else set(data.annotations["covariate"].unique())
+    absent = [name for name in tokens if name not in known]
+    if absent:
+        raise SeqsaeError(f"{where}: token-level covariate {absent[0]!r} is in no annotation; add annotations.parquet or drop it from the schema")
+    return replace(data, covariate_table=cov.typed(keyed, document, where), covariate_schema=document)
+
+
+def _schema_of(table: Any, frame: pl.DataFrame, document: Any, where: str) -> dict:
+    if isinstance(document, Mapping):
+        return cov.check_schema(dict(document), "covariate schema")
+    if document is not None:
+        return cov.read_schema(Path(document))
+    if isinstance(table, str | Path):
+        return cov.read_schema(Path(table).with_name("covariates.schema.json"))
+    say(f"{where}: types proposed from the columns; write a covariate schema to decide them yourself")
+    return cov.check_schema(cov.propose(frame), "covariates")
+
+
+def with_cluster(data: Dataset, cluster: str | Mapping | pl.DataFrame | None) -> Dataset:
+    """`data` whose subjects carry a cluster: a covariate column's name, a mapping from subject_id, or a table."""
+    if cluster is None:
+        return data
+    if isinstance(cluster, str):
+        if data.covariate_table is None or cluster not in data.covariate_table.columns:
+            raise SeqsaeError(f"cluster {cluster!r} is no covariate column; give one, or subjects.parquet with subject_id, cluster")
+        table = data.covariate_table.select("subject", pl.col(cluster).cast(pl.String).alias("cluster"))
+    else:
+        if isinstance(cluster, Mapping):
+            cluster = pl.DataFrame({"subject_id": list(cluster), "cluster": [str(value) for value in cluster.values()]})
+        table = key_by_subject(cluster, data.subjects, "cluster")
+    alone = pl.col("subject_id").cast(pl.String)
+    subjects = data.subjects.drop("cluster").join(table, on="subject", how="left", maintain_order="left")
+    return replace(data, subjects=subjects.with_columns(pl.col("cluster").fill_null(alone)))
+
+
+def _cluster_table(file: Path) -> pl.DataFrame:
+    table = read_parquet(file)
+    if not {"subject_id", "cluster"} <= set(table.columns):
+        raise SeqsaeError(f"{file}: needs the columns subject_id and cluster, found {', '.join(table.columns)}")
+    return table.select("subject_id", pl.col("cluster").cast(pl.String))
+
+
+def with_labels(data: Dataset, labels: Mapping[str, Any] | Iterable[str | Path] | None) -> Dataset:
+    """`data` with label tables: subject_id, prediction_time and values (MEDS LabelSchema), one view each."""
+    if not labels:
+        return data
+    named = dict(labels) if isinstance(labels, Mapping) else {Path(path).stem: path for path in labels}
+    tables = {name: _labels(data, name, table) for name, table in named.items()}
+    return replace(data, labels={**data.labels, **tables})
+
+
+def _labels(data: Dataset, name: str, table: Any) -> pl.DataFrame:
+    where = f"labels {name!r}"
+    if name == "full":
+        raise SeqsaeError("labels: a label table cannot be called 'full', which is the view of whole records; rename it")
+    if data.kind != "events":
+        raise SeqsaeError(f"{where}: prediction times need events with times; this data has {data.kind}")
+    frame = table if isinstance(table, pl.DataFrame) else read_parquet(Path(table))
+    keyed = schema.check_table(key_by_subject(frame, data.subjects, where), "labels", where)
+    first = data.table.filter(pl.col("time").is_not_null() & (pl.col("code") != "MEDS_BIRTH")).group_by("subject").agg(pl.col("time").min().alias("first"))
+    known = keyed.join(first, on="subject", how="inner", maintain_order="left").filter(pl.col("prediction_time") >= pl.col("first"))
+    lost = len(frame) - len(known)
+    if not len(known):
+        raise SeqsaeError(f"{where}: every prediction time is before its subject's first event; check the times")
+    if lost:
+        say(f"{where}: {lost} of {len(frame)} left out (unknown subject, or nothing known at the prediction time)")
+    return known.drop("first").unique(["subject", "prediction_time"], maintain_order=True).sort("subject", "prediction_time")

@@ -1,0 +1,158 @@
+"""Covariates: a table keyed by `subject_id`, typed by an explicit schema document. Nothing is guessed silently."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from seqsae import schema
+from seqsae.errors import SeqsaeError
+from seqsae.shelf import read_parquet
+
+ORDINAL_LEVELS = 10  # an integer column with at most so many values is proposed as ordinal
+CATEGORIES = 50  # a text column with more values than this is proposed as nothing
+
+
+@dataclass(frozen=True)
+class Covariates:
+    """What features may be tied to, keyed by `subject` (tables) or `sample` (annotations)."""
+
+    table: pl.DataFrame | None = None
+    """subject and one column a covariate of level subject: text for binary and categorical, numbers otherwise."""
+    schema: dict = field(default_factory=lambda: {"covariates": []})
+    """Schema document `covariates`."""
+    annotations: pl.DataFrame | None = None
+    """Schema `annotations`: covariates of level token."""
+    labels: dict[str, pl.DataFrame] = field(default_factory=dict)
+    """View name to label table (schema `labels`)."""
+    truth: dict | None = None
+    """Planted truth (schema `truth`), for synthetic data."""
+    truth_spans: pl.DataFrame | None = None
+    """Schema `truth_spans`."""
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A CSV or parquet table. Raises SeqsaeError if it is neither."""
+    if path.suffix == ".parquet":
+        return read_parquet(path)
+    try:
+        return pl.read_csv(path, infer_schema_length=None, null_values=["", "NA", "NaN"])
+    except FileNotFoundError:
+        raise SeqsaeError(f"{path}: no such file; check the path") from None
+    except (pl.exceptions.PolarsError, OSError) as cause:
+        raise SeqsaeError(f"{path}: not a readable CSV table ({str(cause).splitlines()[0]}); give CSV or parquet") from None
+
+
+def read_schema(path: Path) -> dict:
+    """A covariate schema document. Raises SeqsaeError naming the field that is wrong."""
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise SeqsaeError(f"{path}: no such file; draft one with `seqsae covariates propose`") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
+        raise SeqsaeError(f"{path}: not valid JSON: {cause}") from None
+    return check_schema(document, str(path))
+
+
+def check_schema(document: dict, where: str) -> dict:
+    """`document` with defaults filled in. Raises SeqsaeError on a wrong field, or a covariate named twice."""
+    schema.check_document(document, "covariates", where)
+    entries = [{"role": "target", "level": "subject", **entry} for entry in document["covariates"]]
+    names = [entry["name"] for entry in entries]
+    for name in names:
+        if names.count(name) > 1:
+            raise SeqsaeError(f"{where}: covariate {name!r} stands twice; keep one entry")
+    for entry in entries:
+        for other in entry.get("within") or []:
+            if other not in names:
+                raise SeqsaeError(f"{where}: covariate {entry['name']!r} is compared within {other!r}, which is no covariate here")
+    return {"covariates": entries}
+
+
+def propose(table: pl.DataFrame) -> dict:
+    """A draft schema document for a person to decide on, from column types and value counts alone."""
+    entries = []
+    for column in table.columns:
+        kind = None if column == "subject_id" else _kind(table[column])
+        if kind is not None:
+            entries.append({"name": column, "type": kind, "role": "target", "level": "subject"})
+    return {"covariates": entries}
+
+
+def _kind(column: pl.Series) -> str | None:
+    n_values = column.drop_nulls().n_unique()
+    if n_values < 2:
+        return None
+    if n_values == 2:
+        return "binary"
+    if column.dtype.is_integer() and n_values <= ORDINAL_LEVELS:
+        return "ordinal"
+    if column.dtype.is_numeric():
+        return "continuous"
+    return "categorical" if n_values <= min(CATEGORIES, len(column) // 2) else None
+
+
+def typed(table: pl.DataFrame, document: dict, where: str) -> pl.DataFrame:
+    """subject and one column a subject-level covariate: text for binary and categorical, numbers otherwise.
+
+    Raises:
+        SeqsaeError: a covariate without a column, a subject in two rows, a value that does not fit its type.
+    """
+    twice = table["subject"].filter(table["subject"].is_duplicated())
+    if len(twice):
+        raise SeqsaeError(f"{where}: a subject has two rows (internal number {twice[0]}); keep one row a subject_id")
+    columns = [table["subject"]]
+    for entry in document["covariates"]:
+        if entry["level"] == "subject" and entry["type"] != "survival":
+            columns.append(_column(table, entry, where))
+    return pl.DataFrame(columns).sort("subject")
+
+
+def _column(table: pl.DataFrame, entry: dict, where: str) -> pl.Series:
+    name = entry["name"]
+    if name not in table.columns:
+        raise SeqsaeError(f"{where}: no column {name!r}, which the covariate schema names; found {', '.join(table.columns[:8])}")
+    column = table[name]
+    column = column.fill_nan(None) if column.dtype.is_float() else column
+    if column.null_count() == len(column):
+        raise SeqsaeError(f"{where}: covariate {name!r} is empty in every row; fill it or take it out of the schema")
+    if entry["type"] in ("binary", "categorical"):
+        return _categories(column, entry, where)
+    return _numbers(column, entry, where)
+
+
+def _categories(column: pl.Series, entry: dict, where: str) -> pl.Series:
+    text = column.cast(pl.String)
+    values = text.drop_nulls().unique().sort().to_list()
+    if entry["type"] == "binary" and len(values) != 2:
+        raise SeqsaeError(f"{where}: binary covariate {entry['name']!r} has {len(values)} values ({', '.join(values[:4])}); it needs two")
+    positive = entry.get("positive")
+    if positive is not None and as_text(positive) not in values:
+        raise SeqsaeError(f"{where}: covariate {entry['name']!r} has no value {positive!r}; it has {', '.join(values[:6])}")
+    return text
+
+
+def as_text(value) -> str:
+    """A schema's `positive` as it stands in a text column (JSON true is polars' "true")."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _numbers(column: pl.Series, entry: dict, where: str) -> pl.Series:
+    order = entry.get("order")
+    if order:
+        places = {as_text(value): float(place) for place, value in enumerate(order)}
+        numbers = column.cast(pl.String).replace_strict(places, default=None, return_dtype=pl.Float64)
+    else:
+        numbers = column.cast(pl.Float64, strict=False)
+    lost = column.is_not_null() & numbers.is_null()
+    if lost.any():
+        row = lost.arg_max()
+        raise SeqsaeError(
+            f"{where}: covariate {entry['name']!r}, row {row}: {column[row]!r} is " + (f"not in its order {order}" if order else "not a number")
+        )
+    if numbers.is_infinite().any():
+        raise SeqsaeError(f"{where}: covariate {entry['name']!r} holds an infinite value; remove it")
+    if numbers.drop_nulls().n_unique() < 2:
+        raise SeqsaeError(f"{where}: covariate {entry['name']!r} has one value only; take it out of the schema")
+    return numbers.alias(entry["name"])

@@ -1,0 +1,175 @@
+"""The data of a study in memory: subjects, their records, covariates, annotations, splits, labels."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from seqsae import schema
+from seqsae.errors import SeqsaeError
+from seqsae.records.covariates import Covariates
+from seqsae.records.record import Record
+from seqsae.records.splits import assign
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Who is in the study and what is known of them. `data[subject]` is a Record; tables are keyed by `subject`."""
+
+    kind: str
+    """events, sequences or items."""
+    subjects: pl.DataFrame
+    """Schema `subjects`."""
+    table: pl.DataFrame | None = None
+    """Schema `events` or `sequences`; None for items."""
+    items: list[dict] | None = None
+    """The caller's own dicts, one a subject."""
+    covariate_table: pl.DataFrame | None = None
+    """subject and one typed column a covariate: strings for binary and categorical, numbers otherwise."""
+    covariate_schema: dict = field(default_factory=lambda: {"covariates": []})
+    """Schema document `covariates`."""
+    annotations: pl.DataFrame | None = None
+    """Schema `annotations`."""
+    splits: pl.DataFrame | None = None
+    """Schema `splits`."""
+    labels: dict[str, pl.DataFrame] = field(default_factory=dict)
+    """View name to label table (schema `labels`)."""
+    truth: dict | None = None
+    """Planted truth (schema `truth`), for synthetic data."""
+    truth_spans: pl.DataFrame | None = None
+    """Schema `truth_spans`."""
+
+    @property
+    def covariates(self) -> Covariates:
+        """All that features may be tied to, as `associate` takes it."""
+        return Covariates(self.covariate_table, self.covariate_schema, self.annotations, self.labels, self.truth, self.truth_spans)
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[subject] for subject in range(len(self)))
+
+    def __getitem__(self, subject: int) -> Record:
+        name = self._names[subject]
+        if self.kind == "items":
+            return Record(subject, name, item=self.items[subject])
+        if self.kind == "sequences":
+            return Record(subject, name, sequence=self._columns["sequence"][subject])
+        low, high = self._bounds[subject], self._bounds[subject + 1]
+        columns = {key: self._columns[key][low:high] for key in ("time", "code", "numeric_value")}
+        return Record(subject, name, **columns)
+
+    def in_split(self, *splits: str) -> np.ndarray:
+        """Subjects [n] of the named splits, ascending."""
+        return self.splits.filter(pl.col("split").is_in(splits))["subject"].to_numpy()
+
+    @cached_property
+    def _names(self) -> list:
+        return self.subjects["subject_id"].to_list()
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        if self.kind == "sequences":
+            return {"sequence": self.table["sequence"].to_numpy()}
+        return {
+            "time": self.table["time"].to_numpy(),
+            "code": self.table["code"].to_numpy(),
+            "numeric_value": self.table["numeric_value"].fill_null(float("nan")).to_numpy(),
+        }
+
+    @cached_property
+    def _bounds(self) -> np.ndarray:
+        return np.searchsorted(self.table["subject"].to_numpy(), np.arange(len(self) + 1))
+
+
+def dataset(
+    source: Any,
+    covariates: pl.DataFrame | str | Path | None = None,
+    labels: Mapping[str, Any] | Iterable[str | Path] | None = None,
+    cluster: str | Mapping | None = None,
+    covariate_schema: dict | str | Path | None = None,
+    split_salt: str = "seqsae",
+) -> Dataset:
+    """The data of a study.
+
+    Args:
+        source: a list of dicts (the caller's own items, handed to the model's collate; `subject_id` names them, else
+            their index does; `token` and `time` lists are carried along), or a path: a MEDS folder, a FASTA or parquet
+            file of sequences, or a folder that holds one of these beside covariates.parquet, annotations.parquet, ...
+        covariates: table or path, keyed by `subject_id`.
+        labels: label tables (MEDS LabelSchema) by view name, or their paths.
+        cluster: covariate column (household, homology cluster) that splits must keep whole; default: each subject alone.
+        covariate_schema: document or path of the covariate schema; without one the types are proposed, and said.
+    Raises:
+        SeqsaeError: in one line, whatever is wrong with the input.
+    """
+    from seqsae.records import companions  # the readers load meds and pyarrow
+
+    data = _of_items(list(source)) if isinstance(source, list | tuple) else companions.read_source(Path(source))
+    data = companions.with_covariates(data, covariates, covariate_schema)
+    data = companions.with_labels(data, labels)
+    return with_splits(companions.with_cluster(data, cluster), split_salt)
+
+
+def with_splits(data: Dataset, salt: str) -> Dataset:
+    """`data` with splits by hash of the cluster, unless the source brought its own."""
+    from dataclasses import replace
+
+    return data if data.splits is not None else replace(data, splits=assign(data.subjects, salt))
+
+
+def _of_items(items: list) -> Dataset:
+    if not items:
+        raise SeqsaeError("dataset: the list is empty; give one dict a subject")
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            raise SeqsaeError(f"dataset: item {index} is {type(item).__name__}, not a dict; give one dict a subject")
+    names = [item.get("subject_id", index) for index, item in enumerate(items)]
+    return Dataset("items", subjects_table(names, "items"), items=[dict(item) for item in items])
+
+
+def subjects_table(names: list, dataset_name: str, cluster: list[str] | None = None) -> pl.DataFrame:
+    """Schema `subjects` from identifiers. Raises SeqsaeError if one stands twice or they are of mixed types."""
+    kinds = {type(name) for name in names}
+    if not (kinds <= {int} or kinds <= {str}):
+        raise SeqsaeError(f"{dataset_name}: subject_id must be all integers or all strings, found {sorted(kind.__name__ for kind in kinds)}")
+    column = pl.Series("subject_id", names, dtype=pl.Int64 if kinds <= {int} else pl.String)
+    twice = column.filter(column.is_duplicated())
+    if len(twice):
+        raise SeqsaeError(f"{dataset_name}: subject_id {twice[0]!r} stands twice; give each subject one entry")
+    n = len(names)
+    table = pl.DataFrame(
+        {
+            "subject": pl.arange(0, n, eager=True, dtype=pl.UInt32),
+            "subject_id": column,
+            "dataset": pl.Series([dataset_name] * n, dtype=pl.String),
+            "cluster": pl.Series(cluster or [f"{name}" for name in names], dtype=pl.String),
+        }
+    )
+    return schema.check_table(table, "subjects", dataset_name)
+
+
+def key_by_subject(table: pl.DataFrame, subjects: pl.DataFrame, where: str) -> pl.DataFrame:
+    """`table` with `subject` in the place of `subject_id`, rows of unknown subjects left out.
+
+    Raises:
+        SeqsaeError: no `subject_id` column, or none of its values is a subject of the study.
+    """
+    if "subject_id" not in table.columns:
+        raise SeqsaeError(f"{where}: no column 'subject_id'; found {', '.join(table.columns[:6])}")
+    if table["subject_id"].dtype.is_integer():
+        table = table.with_columns(pl.col("subject_id").cast(pl.Int64))
+    ids = subjects.select("subject", "subject_id")
+    if table["subject_id"].dtype != ids["subject_id"].dtype:
+        table = table.with_columns(pl.col("subject_id").cast(pl.String))
+        ids = ids.with_columns(pl.col("subject_id").cast(pl.String))
+    joined = table.join(ids, on="subject_id", how="inner", maintain_order="left")
+    if len(table) and not len(joined):
+        given, wanted = table["subject_id"][0], subjects["subject_id"][0]
+        raise SeqsaeError(f"{where}: none of its {len(table)} subject_id values is a subject of the data ({given!r} here, {wanted!r} there); use the same identifiers")
+    return joined.drop("subject_id").select("subject", pl.exclude("subject"))

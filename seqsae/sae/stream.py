@@ -1,0 +1,76 @@
+"""A Stream over rows in memory. The contract: `sites`, `n_rows`, `next(n)`, `state()`, `restore(state)`; endless, seeded."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqsae.errors import SeqsaeError
+
+
+class ArrayStream:
+    """Shuffled rows of one array, epoch after epoch.
+
+    Args:
+        array: [n, d] numpy array or tensor of floats, in raw units. Kept in its own format, handed out as float32.
+        site: the name under which the rows are handed out.
+        seed: seed of the order; each epoch has its own.
+    Raises:
+        SeqsaeError: not two-dimensional, empty, not numbers, or NaN or infinite somewhere.
+    """
+
+    def __init__(self, array: np.ndarray | Tensor, site: str = "array", seed: int = 0):
+        rows = torch.as_tensor(array)
+        if rows.ndim != 2 or 0 in rows.shape or rows.dtype in (torch.bool, torch.complex64, torch.complex128):
+            raise SeqsaeError(
+                f"site {site!r}: an array of shape {tuple(rows.shape)} and type {rows.dtype}; give real numbers [rows, d_model]"
+            )
+        if not torch.isfinite(rows).all():
+            raise SeqsaeError(f"site {site!r}: the array holds NaN or infinite values; drop those rows")
+        self._rows = rows
+        self._site = site
+        self._seed = seed
+        self._epoch, self._position = 0, 0
+        self._order = self._shuffled()
+
+    @property
+    def sites(self) -> dict[str, int]:
+        """Site to d_model."""
+        return {self._site: self._rows.shape[1]}
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in an epoch."""
+        return len(self._rows)
+
+    def next(self, n: int) -> dict[str, Tensor]:
+        """The next n rows: site to [n, d] float32. Epochs follow each other without a gap."""
+        parts = []
+        while n > 0:
+            if self._position == self.n_rows:
+                self._epoch, self._position = self._epoch + 1, 0
+                self._order = self._shuffled()
+            take = self._order[self._position : self._position + n]
+            parts.append(self._rows[take].float())
+            self._position += len(take)
+            n -= len(take)
+        return {self._site: torch.cat(parts)}
+
+    def state(self) -> dict:
+        """JSON-able; enough to go on from here."""
+        return {"seed": self._seed, "n_rows": self.n_rows, "epoch": self._epoch, "position": self._position}
+
+    def restore(self, state: dict) -> None:
+        """Go on from `state`. Raises SeqsaeError if it is of another array or seed."""
+        here = self.state()
+        for key in ("seed", "n_rows"):
+            if state[key] != here[key]:
+                raise SeqsaeError(
+                    f"site {self._site!r}: the saved stream had {key} {state[key]}, this one has {here[key]}; give the same data"
+                )
+        self._epoch, self._position = state["epoch"], state["position"]
+        self._order = self._shuffled()
+
+    def _shuffled(self) -> Tensor:
+        seed = np.random.SeedSequence([self._seed, self._epoch]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+        return torch.randperm(self.n_rows, generator=generator)

@@ -1,0 +1,102 @@
+"""The schemas folder at run time: documents by JSON Schema, tables by column name and type.
+
+One JSON file per artefact that crosses a door is the truth for names, types, units and nullability. A table's columns
+carry `x-arrow`, its column type; `null` among a property's JSON types makes the column nullable.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from seqsae.errors import SeqsaeError
+
+_INSIDE = Path(__file__).parent / "schemas"  # an installed wheel
+FOLDER = _INSIDE if _INSIDE.is_dir() else Path(__file__).parents[1] / "schemas"  # a clone
+
+TYPES = {
+    "bool": pl.Boolean(),
+    "int32": pl.Int32(),
+    "int64": pl.Int64(),
+    "uint32": pl.UInt32(),
+    "float32": pl.Float32(),
+    "float64": pl.Float64(),
+    "string": pl.String(),
+    "timestamp[us]": pl.Datetime("us"),
+    "list<string>": pl.List(pl.String()),
+}
+
+
+@cache
+def load(name: str) -> dict:
+    """The schema `name` as a dict. Raises SeqsaeError if there is none."""
+    path = FOLDER / f"{name}.schema.json"
+    if not path.is_file():
+        raise SeqsaeError(f"no schema named {name!r} in {FOLDER}; reinstall seqsae")
+    return json.loads(path.read_text())
+
+
+def names() -> list[str]:
+    """Every schema's name."""
+    return sorted(path.name.removesuffix(".schema.json") for path in FOLDER.glob("*.schema.json"))
+
+
+def columns(name: str) -> dict[str, pl.DataType]:
+    """Column name to polars type, in the schema's order. A column without `x-arrow` may have any type."""
+    return {key: TYPES.get(spec.get("x-arrow")) for key, spec in load(name)["properties"].items()}
+
+
+def check_table(table: pl.DataFrame, name: str, where: str) -> pl.DataFrame:
+    """`table` with the schema's columns first, in order, cast where nothing is lost.
+
+    Args:
+        where: what to call the table in an error, usually its path.
+    Raises:
+        SeqsaeError: a column is missing, of a wrong type, or null where the schema says never.
+    """
+    spec = load(name)
+    required = spec.get("required", [])
+    missing = [column for column in required if column not in table.columns]
+    if missing:
+        raise SeqsaeError(
+            f"{where}: no column {missing[0]!r}; a {name} table needs {', '.join(required)}, found {', '.join(table.columns)}"
+        )
+    known = [column for column in spec["properties"] if column in table.columns]
+    extra = [column for column in table.columns if column not in known]
+    if extra and spec.get("additionalProperties") is False:
+        raise SeqsaeError(f"{where}: unknown column {extra[0]!r}; a {name} table has {', '.join(spec['properties'])}")
+    checked = [_column(table[column], spec["properties"][column], where) for column in known]
+    return pl.DataFrame(checked + [table[column] for column in extra])
+
+
+def _column(series: pl.Series, spec: dict, where: str) -> pl.Series:
+    wanted = TYPES.get(spec.get("x-arrow"))
+    if wanted is not None and series.dtype != wanted:
+        try:
+            series = series.cast(wanted, strict=True)
+        except pl.exceptions.PolarsError:
+            raise SeqsaeError(
+                f"{where}: column {series.name!r} is {series.dtype}, expected {spec['x-arrow']}; convert it first"
+            ) from None
+    nullable = "null" in spec.get("type", []) or "type" not in spec
+    if not nullable and series.null_count():
+        raise SeqsaeError(f"{where}: column {series.name!r} has {series.null_count()} empty values; fill or drop those rows")
+    return series
+
+
+def check_document(document: dict, name: str, where: str) -> dict:
+    """`document` itself if it satisfies the JSON Schema `name`. Raises SeqsaeError naming the field."""
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(load(name))
+    problem = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if problem is not None:
+        field = ".".join(str(part) for part in problem.absolute_path) or "the document"
+        raise SeqsaeError(f"{where}: {field}: {problem.message}; see schemas/{name}.schema.json")
+    return document
+
+
+def empty(name: str) -> pl.DataFrame:
+    """A table of the schema `name` without rows."""
+    return pl.DataFrame(schema={column: kind or pl.String() for column, kind in columns(name).items()})

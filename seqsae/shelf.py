@@ -1,0 +1,224 @@
+"""Artefact folders: written whole or not at all, recognised by content, skipped when already there, resumable.
+
+A finished artefact is a folder with a `manifest.json` that names its schema, its config, the manifests it was made from
+and the SHA-256 of each of its files. A stage writes into `<folder>.partial` beside it and is renamed into place when it
+is complete, so that a kill leaves either the old artefact or a partial one that the next run goes on with.
+Timings never enter a manifest: the same inputs give the same bytes.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from seqsae import schema
+from seqsae.errors import SeqsaeError
+from seqsae.progress import say
+
+MANIFEST = "manifest.json"
+HASH_ON_READ = 64 * 2**20  # bytes; a larger file is checked by its size alone, its hash stays in the manifest
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A finished folder on the shelf."""
+
+    path: Path
+
+    @cached_property
+    def manifest(self) -> dict:
+        return _read_manifest(self.path)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the manifest, which holds the hash of every data file: the artefact's identity."""
+        return sha256(self.path / MANIFEST)
+
+    def file(self, name: str) -> Path:
+        """The path of a data file. Raises SeqsaeError if it is absent or was cut or changed since it was written."""
+        recorded = self.manifest["files"].get(name)
+        path = self.path / name
+        if recorded is None:
+            raise SeqsaeError(f"{self.path}: its manifest names no file {name!r}; it has {', '.join(self.manifest['files'])}")
+        if not path.is_file() or path.stat().st_size != recorded["bytes"]:
+            size = path.stat().st_size if path.is_file() else 0
+            raise SeqsaeError(
+                f"{path}: {size:,} bytes where the manifest says {recorded['bytes']:,}: the file was cut or changed; "
+                f"delete {self.path} and run the stage again"
+            )
+        if recorded["bytes"] <= HASH_ON_READ and sha256(path) != recorded["sha256"]:
+            raise SeqsaeError(f"{path}: its content is not what was written (SHA-256 differs); delete {self.path} and run again")
+        return path
+
+    def files(self, prefix: str) -> list[Path]:
+        """Paths of the data files whose name starts with `prefix`, sorted."""
+        return [self.file(name) for name in sorted(self.manifest["files"]) if name.startswith(prefix)]
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A parquet file as a table."""
+        return read_parquet(self.file(name))
+
+    def has(self, name: str) -> bool:
+        return name in self.manifest["files"]
+
+
+def read_parquet(path: Path, **options) -> pl.DataFrame:
+    """A parquet file. Raises SeqsaeError in one line if it is absent or unreadable."""
+    try:
+        return pl.read_parquet(path, **options)
+    except FileNotFoundError:
+        raise SeqsaeError(f"{path}: no such file; check the path") from None
+    except (pl.exceptions.PolarsError, OSError) as cause:
+        raise SeqsaeError(f"{path}: not a readable parquet file ({str(cause).splitlines()[0]}); write it again") from None
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_table(table: pl.DataFrame) -> str:
+    """Hex SHA-256 of a table's content: names, types and values, however it is stored."""
+    buffer = io.BytesIO()
+    table.rechunk().write_ipc(buffer, compression="uncompressed")
+    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+
+
+def digest(document) -> str:
+    """Hex SHA-256 of a JSON-able document in canonical form."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_json(path: Path, document: dict) -> None:
+    """Write a document so that a reader sees the old or the new one, never half of it."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w") as file:
+        file.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def open_artefact(path: Path | str, kind: str) -> Artefact:
+    """The finished artefact at `path`. Raises SeqsaeError if there is none or it is of another kind."""
+    artefact = Artefact(Path(path))
+    if artefact.manifest["kind"] != kind:
+        raise SeqsaeError(f"{path}: holds {artefact.manifest['kind']!r}, not {kind!r}; give the path of a {kind} artefact")
+    return artefact
+
+
+def stage(
+    out: Path | str,
+    kind: str,
+    config: dict,
+    inputs: dict[str, Artefact | str],
+    write: Callable[[Path], None],
+) -> Artefact:
+    """The artefact that `write(folder)` makes at `out`: kept if it is there and nothing it depends on has changed.
+
+    Args:
+        kind: the artefact's kind, a word that names its room's product ("records", "activations", "sae", ...).
+        config: JSON-able; every option that shapes the bytes.
+        inputs: what it is made from: artefacts, or hex hashes of things that are not artefacts.
+        write: fills the folder it is given. It may find there what an interrupted run with the same key has left, and
+            goes on from it.
+    """
+    out = Path(out)
+    sources = {name: source.hash if isinstance(source, Artefact) else source for name, source in sorted(inputs.items())}
+    key = digest({"kind": kind, "config": config, "inputs": sources, "versions": versions()})
+    kept = existing(out, key)
+    if kept is not None:
+        say(f"{out}: unchanged, kept")
+        return kept
+    work = _work_folder(out, key)
+    write(work)
+    manifest = {"kind": kind, "key": key, "config": config, "inputs": sources, "versions": versions(), "files": _files(work)}
+    write_json(work / MANIFEST, schema.check_document(manifest, "manifest", str(out)))
+    _move_in(work, out)
+    (out / "key").unlink()
+    return Artefact(out)
+
+
+def existing(out: Path, key: str) -> Artefact | None:
+    """The artefact at `out` if it was made under `key` and its files have their sizes, else None."""
+    if not (out / MANIFEST).is_file():
+        return None
+    try:
+        artefact = Artefact(out)
+        if artefact.manifest["key"] != key:
+            return None
+        for name in artefact.manifest["files"]:
+            artefact.file(name)
+    except SeqsaeError:
+        return None
+    return artefact
+
+
+def versions() -> dict[str, str]:
+    """Versions of seqsae and of what shapes its bytes."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in ("seqsae", "torch", "polars", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def _read_manifest(path: Path) -> dict:
+    file = path / MANIFEST
+    if not file.is_file():
+        raise SeqsaeError(f"{path}: no finished artefact there (no {MANIFEST}); give the folder that a seqsae command printed")
+    try:
+        return schema.check_document(json.loads(file.read_text()), "manifest", str(file))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise SeqsaeError(f"{file}: not valid JSON; delete {path} and run the stage again") from None
+
+
+def _work_folder(out: Path, key: str) -> Path:
+    """`<out>.partial`, kept if an interrupted run with the same key left it, else emptied."""
+    if out.exists() and not out.is_dir():
+        raise SeqsaeError(f"{out}: a file stands where a folder is to be written; choose another --out")
+    work = out.with_name(out.name + ".partial")
+    note = work / "key"
+    if note.is_file() and note.read_text() == key:
+        (work / MANIFEST).unlink(missing_ok=True)
+        say(f"{out}: going on where an interrupted run stopped")
+        return work
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True)
+    note.write_text(key)
+    return work
+
+
+def _files(work: Path) -> dict[str, dict]:
+    """Name, size and hash of every data file; files under a dotted name are scratch and are removed."""
+    for scratch in [path for path in work.iterdir() if path.name.startswith(".")]:
+        shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
+    paths = sorted(path for path in work.rglob("*") if path.is_file() and path != work / "key")
+    return {
+        path.relative_to(work).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths
+    }
+
+
+def _move_in(work: Path, out: Path) -> None:
+    """Put `work` in the place of `out`; the old folder is gone only once the new one stands."""
+    old = out.with_name(out.name + ".old")
+    if old.exists():
+        shutil.rmtree(old)
+    if out.exists():
+        out.replace(old)
+    work.replace(out)
+    if old.exists():
+        shutil.rmtree(old)

@@ -1,0 +1,16 @@
+"""One folder of lives for all tests; making it is what takes the time."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests run without the package being installed, too
+
+from synthetic_lives import make  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def lives(tmp_path_factory) -> Path:
+    """The dataset of the README: 6,000 lives at the usual strength."""
+    return make(tmp_path_factory.mktemp("synthetic") / "lives")

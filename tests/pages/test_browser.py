@@ -1,0 +1,172 @@
+"""The page in a real browser, from disk, with no network: nothing fails, charts are drawn, the tables answer."""
+
+from pathlib import Path
+
+import pytest
+
+from seqsae.pages.page import render
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was NOT tried in a browser")
+BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync", "--no-first-run"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next((path for path in BROWSERS if Path(path).is_file()), None)
+    with sync_api.sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=path, args=QUIET)
+        except sync_api.Error as cause:
+            pytest.skip(f"no browser starts, the page was NOT tried in one: {str(cause).splitlines()[0]}")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """A function that opens a page of some content; at the end nothing may have gone wrong in it."""
+    troubles: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_offline(True)
+    context.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+
+    def visit(content):
+        page = context.new_page()
+        page.on("console", lambda message: troubles.append(f"console {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+        page.on("requestfailed", lambda request: troubles.append(f"request: {request.url}"))
+        page.goto(render(content, tmp_path).as_uri())
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        return page
+
+    yield visit
+    context.close()
+    assert troubles == []
+
+
+def rows(page) -> list[str]:
+    """The feature numbers in the feature table, from the top."""
+    return page.locator("#feature-table tbody td:first-child").all_inner_texts()
+
+
+def drag(page) -> None:
+    """Drag over the lower left quarter of the map, where the family DIAG stands."""
+    page.locator("#feature-map").scroll_into_view_if_needed()
+    box = page.locator("#feature-map canvas").bounding_box()
+    page.mouse.move(box["x"] + 6, box["y"] + box["height"] * 0.52)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.8, steps=4)
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] - 6, steps=4)
+    page.mouse.up()
+
+
+def test_charts_and_tables_are_drawn(opened, fake, tmp_path):
+    page = opened(fake())
+    for name, marks in (
+        ("worth-auroc", 18),
+        ("worth-spearman", 6),
+        ("concepts", 18),
+        ("resplits", 18),
+        ("curve-fvu", 10),
+    ):
+        assert page.locator(f"[data-chart={name}] svg .mark-symbol path, [data-chart={name}] svg .mark-rect path").count() >= marks, name
+    ink = page.evaluate(
+        """() => { const canvas = document.querySelector("#feature-map canvas");
+        const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let drawn = 0; for (let i = 3; i < pixels.length; i += 4) drawn += pixels[i] > 128; return drawn; }"""
+    )
+    assert ink > 42 * 20  # 42 live features of some 30 pixels each
+    assert page.locator("#covariate-table tbody tr").count() == 6
+    assert page.locator("#concept-table tbody tr").count() == 5
+    assert len(rows(page)) == 42
+    assert page.locator("#card-list .card").count() == 8
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert (tmp_path / "page.png").stat().st_size > 50_000
+
+
+def test_a_brush_on_the_map_filters_the_table(opened, fake):
+    page = opened(fake())
+    before = rows(page)
+    drag(page)
+    page.wait_for_function("document.querySelector('#feature-count').textContent.startsWith('42') === false")
+    brushed = rows(page)
+    assert 0 < len(brushed) < len(before)
+    assert all(int(name[1:]) % 4 == 0 for name in brushed), brushed
+    page.click("#clear-brush")
+    page.wait_for_function("document.querySelector('#feature-count').textContent.startsWith('42')")
+    assert rows(page) == before
+
+
+def test_a_cluster_filters_the_table(opened, fake):
+    page = opened(fake())
+    page.click("#cluster-legend button[data-cluster='1']")
+    assert rows(page)
+    assert set(page.locator("#feature-table tbody td:nth-child(2)").all_inner_texts()) == {" JOB//…"}
+
+
+def test_search_and_sort_work(opened, fake):
+    page = opened(fake())
+    page.fill("#feature-search", "diag//a")
+    found = page.locator("#feature-table tbody td:nth-child(3)").all_inner_texts()
+    assert found
+    assert all(token.startswith("DIAG//A") for token in found)
+    page.fill("#feature-search", "no such thing")
+    assert page.locator("#feature-table .empty").is_visible()
+    page.fill("#feature-search", "")
+    page.click("#feature-table th[data-key='feature'] button")
+    numbers = [int(name[1:]) for name in rows(page)]
+    assert numbers == sorted(numbers)
+    page.click("#feature-table th[data-key='feature'] button")
+    assert [int(name[1:]) for name in rows(page)] == numbers[::-1]
+    assert page.get_attribute("#feature-table th[data-key='feature']", "aria-sort") == "descending"
+
+
+def test_a_baseline_that_does_better_is_shown_in_its_row(opened, fake):
+    page = opened(fake())
+    told = {
+        row.locator("td").first.inner_text().split("\n")[0]: row.locator("td").nth(7).inner_text()
+        for row in page.locator("#covariate-table tbody tr").all()
+    }
+    assert told["region = north"] == "token does better"
+    assert told["sex = F"] == "no baseline does better"
+    assert told["coin = heads"] == "nothing found"
+
+
+def test_any_feature_opens_a_card(opened, fake):
+    page = opened(fake())
+    page.click("#feature-table a[href='#feature-8']")  # the coin's best feature: its card is not among the first
+    assert page.locator(".card.picked b").inner_text() == "Feature 8"
+    page.click("#covariate-table a[href='#feature-2']")
+    assert page.locator(".card.picked b").inner_text() == "Feature 2"
+    card = page.locator(".card.picked")
+    assert "token does better" in card.inner_text()
+    assert card.locator(".tokens mark").first.inner_text() == "MOVE//C2"
+
+
+def test_nasty_names_stay_text_in_the_browser(opened, fake, nasty):
+    page = opened(fake(nasty=True))
+    assert page.locator("img").count() == 0
+    page.fill("#feature-search", "onerror")
+    assert page.locator("#feature-table tbody td:nth-child(3)").all_inner_texts() == [nasty]
+    assert page.title() == f"Study {nasty}"
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_page_with_little_in_it_still_opens(opened, fake, bare):
+    from seqsae import schema
+
+    missing = {"concepts": None, "metrics": None, "resplits": None, "covariates": [], "run": {}}
+    names = ("associations", "baselines", "examples", "profile", "atlas") if bare else ("associations", "baselines")
+    page = opened(fake(**missing, **{name: schema.empty(name) for name in names}))
+    assert page.locator("#feature-table tbody tr").count() == (1 if bare else 42)
+
+
+def test_a_wide_page_shows_some_rows_and_offers_more(opened, fake):
+    page = opened(fake(width=400, cards=60))
+    assert len(rows(page)) == 50
+    page.click("#feature-table .more")
+    assert len(rows(page)) == 100
+    page.click("#more-cards")
+    assert page.locator("#card-list .card").count() == 16

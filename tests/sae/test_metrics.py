@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import r2_score
+
+from seqsae.sae.base import Codes, Recipe, build
+from seqsae.sae.metrics import Firing, Unexplained, best_match, measure
+
+
+def _rows(n=1000, d=5):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, d, generator=generator) * torch.tensor([0.01, 1, 2, 3, 4]) + torch.tensor([1e4, -50, 0, 7, 1])
+
+
+def _fvu(x, x_hat, sizes):
+    found = Unexplained()
+    for one, other in zip(x.split(sizes), x_hat.split(sizes), strict=True):
+        found.update(one, other)
+    return found
+
+
+@pytest.mark.parametrize("sizes", [1000, 1, 333, [1, 0, 998, 1]])
+def test_predicting_the_mean_gives_one_however_the_rows_are_cut(sizes):
+    x = _rows().double()
+    found = _fvu(x, x.mean(0).expand_as(x), sizes)
+    assert found.value() == pytest.approx(1, abs=1e-12)
+    np.testing.assert_allclose(found.explained(), 0, atol=1e-8)
+
+
+def test_fvu_is_one_less_r2_of_scikit_learn_per_dimension_and_overall():
+    x = _rows()
+    x_hat = x + 0.3 * torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    found = _fvu(x, x_hat, 77)
+    np.testing.assert_allclose(found.explained(), r2_score(x, x_hat, multioutput="raw_values"), rtol=1e-3)
+    x64, hat64 = x.numpy().astype(np.float64), x_hat.numpy().astype(np.float64)
+    expected = ((x64 - hat64) ** 2).sum() / ((x64 - x64.mean(0)) ** 2).sum()
+    assert found.value() == pytest.approx(expected, rel=1e-10)
+
+
+def test_fvu_merges_over_shards_and_is_nan_without_variance():
+    x = _rows()
+    one, other = _fvu(x[:300], x[:300] + 0.1, 50), _fvu(x[300:], x[300:] + 0.1, 50)
+    one.merge(other)
+    assert one.value() == pytest.approx(_fvu(x, x + 0.1, 1000).value(), rel=1e-12)
+    assert np.isnan(Unexplained().value())
+    assert np.isnan(_fvu(torch.ones(4, 2), torch.ones(4, 2), 4).value())
+
+
+def test_firing_by_hand():
+    firing = Firing(4)
+    firing.update(Codes(torch.tensor([[1.0, 0.0], [2.0, 3.0]]), torch.tensor([[0, 1], [0, 2]])))
+    other = Firing(4)
+    other.update(Codes(torch.tensor([[0.0, 0.5], [0.0, 0.0]]), torch.tensor([[3, 2], [0, 2]])))
+    firing.merge(other)
+    assert firing.density().tolist() == [0.5, 0.0, 0.5, 0.0]
+    assert (firing.l0(), firing.dead()) == (1.0, 0.5)
+
+
+def test_measure_leaves_the_sae_alone_and_counts_rows():
+    sae = build(Recipe("topk", 5, 16, 3)).train()
+    before = {name: value.clone() for name, value in sae.state_dict().items()}
+    quality = measure(sae, _rows().split(90))
+    assert quality.n == 1000 and 0 < quality.l0 <= 3 and quality.density.shape == (16,)
+    assert all(torch.equal(value, before[name]) for name, value in sae.state_dict().items())
+    assert sae.training and all(weight.grad is None for weight in sae.parameters())
+
+
+def test_best_match_by_hand_and_in_chunks(monkeypatch):
+    one = torch.tensor([[2.0, 0.0], [1.0, 1.0], [-1.0, 0.0]])
+    other = torch.tensor([[0.0, 5.0], [3.0, 0.0]])
+    for chunk in (2**24, 1):
+        monkeypatch.setattr("seqsae.sae.metrics._CHUNK", chunk)
+        match = best_match(one, other)
+        torch.testing.assert_close(match.cosine, torch.tensor([1.0, 0.5**0.5, 0.0]))
+        assert match.index[0] == 1 and match.index[2] == 0

@@ -1,0 +1,46 @@
+import pytest
+
+from seqsae.errors import SeqsaeError
+from seqsae.sae.spec import Budget, Spec
+
+
+@pytest.mark.parametrize("decay", ["linear", "cosine"])
+def test_the_rate_climbs_stays_and_falls_over_the_last_fifth(decay):
+    spec = Spec(8, 2, lr=0.5, warmup=0.05, decay=decay)
+    rates = [spec.rate(step, 1000) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.5 / 50) and rates[24] == pytest.approx(0.25)
+    assert rates[49:801] == [0.5] * 752
+    assert rates[900] == pytest.approx(0.25) and 0 < rates[999] < 0.005
+    assert all(a >= b for a, b in zip(rates[801:], rates[802:], strict=False))
+    assert Spec(8, 2, lr=0.5).rate(0, 1) == 0.5  # one step is neither climb nor fall
+
+
+def test_names_say_site_architecture_size_and_seed():
+    assert Spec(2048, 32, seed=1).name("layer4") == "layer4-topk-2048x32-seed1"
+    assert Spec(64, architecture="jumprelu").name("s") == "s-jumprelu-64-seed0"
+
+
+def test_the_dead_threshold_is_scaled_to_the_corpus():
+    assert Budget(1000, 1024).dead_rows(50_000) == 50_000  # an epoch
+    assert Budget(1000, 1024).dead_rows(10**9) == 102_400  # a tenth of what is read
+    assert Budget(10**6, 1024).dead_rows(10**9) == 10**7
+    assert Budget(3, 1024).dead_rows(100) == 1024  # a batch at least
+    assert Budget(3, 1024, dead_after=5).dead_rows(100) == 5
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Spec(8, 2, lr=0.0), "lr is 0.0"),
+        (lambda: Spec(8, 2, lr=float("nan")), "lr is nan"),
+        (lambda: Spec(8, 2, warmup=0.9), "warmup is 0.9"),
+        (lambda: Spec(8, 2, precision="float16"), "unknown precision 'float16'; choose one of float32, bfloat16"),
+        (lambda: Spec(8, 2, decay="step"), "unknown decay 'step'"),
+        (lambda: Budget(0), "steps is 0"),
+        (lambda: Budget(5, batch=0), "batch is 0"),
+        (lambda: Budget(5, every=0), "every is 0"),
+    ],
+)
+def test_wrong_settings_are_refused(make, words):
+    with pytest.raises(SeqsaeError, match=words):
+        make()

@@ -1,0 +1,109 @@
+"""Artefacts are whole or absent, kept when nothing changed, resumed after a kill, and refused when damaged."""
+
+import json
+
+import polars as pl
+import pytest
+
+from seqsae import shelf
+from seqsae.errors import SeqsaeError
+
+
+def writer(calls, content=b"abc"):
+    def write(work):
+        calls.append(work)
+        (work / "data.bin").write_bytes(content)
+
+    return write
+
+
+def test_a_stage_is_kept_when_nothing_changed_and_made_anew_when_something_did(tmp_path):
+    calls = []
+    one = shelf.stage(tmp_path / "a", "thing", {"x": 1}, {}, writer(calls))
+    again = shelf.stage(tmp_path / "a", "thing", {"x": 1}, {}, writer(calls))
+    assert len(calls) == 1 and one.hash == again.hash
+    shelf.stage(tmp_path / "a", "thing", {"x": 2}, {}, writer(calls, b"other"))
+    assert len(calls) == 2
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["data.bin", "manifest.json"]
+
+
+def test_an_input_that_changes_makes_the_stage_anew(tmp_path):
+    calls = []
+    source = shelf.stage(tmp_path / "s", "source", {}, {}, writer([], b"1"))
+    shelf.stage(tmp_path / "a", "thing", {}, {"source": source}, writer(calls))
+    source = shelf.stage(tmp_path / "s", "source", {"v": 2}, {}, writer([], b"2"))
+    shelf.stage(tmp_path / "a", "thing", {}, {"source": source}, writer(calls))
+    assert len(calls) == 2
+
+
+def test_a_failed_stage_leaves_the_old_artefact_and_is_resumed(tmp_path):
+    shelf.stage(tmp_path / "a", "thing", {"x": 1}, {}, writer([], b"old"))
+
+    def dies(work):
+        (work / "first").write_text("done")
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        shelf.stage(tmp_path / "a", "thing", {"x": 2}, {}, dies)
+    assert (tmp_path / "a" / "data.bin").read_bytes() == b"old"
+    seen = []
+    shelf.stage(tmp_path / "a", "thing", {"x": 2}, {}, lambda work: seen.append((work / "first").read_text()))
+    assert seen == ["done"] and (tmp_path / "a" / "first").exists()
+
+
+def test_what_another_config_left_half_done_is_thrown_away(tmp_path):
+    def dies(work):
+        (work / "first").write_text("done")
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        shelf.stage(tmp_path / "a", "thing", {"x": 2}, {}, dies)
+    shelf.stage(tmp_path / "a", "thing", {"x": 3}, {}, writer([]))
+    assert not (tmp_path / "a" / "first").exists()
+
+
+@pytest.mark.parametrize("damage", [b"ab", b"abd", b""])
+def test_a_damaged_file_is_refused_by_name_and_made_again(tmp_path, damage):
+    made = shelf.stage(tmp_path / "a", "thing", {}, {}, writer([]))
+    (tmp_path / "a" / "data.bin").write_bytes(damage)
+    with pytest.raises(SeqsaeError, match="data.bin"):
+        made.file("data.bin")
+    calls = []
+    shelf.stage(tmp_path / "a", "thing", {}, {}, writer(calls))
+    assert len(calls) == 1
+
+
+def test_the_manifest_names_every_file_and_no_time(tmp_path):
+    made = shelf.stage(tmp_path / "a", "thing", {"x": 1}, {}, writer([]))
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert manifest["files"]["data.bin"]["sha256"] == shelf.sha256(tmp_path / "a" / "data.bin")
+    assert set(manifest) == {"kind", "key", "config", "inputs", "versions", "files"}
+    assert made.manifest == manifest
+
+
+def test_wrong_folders_are_refused(tmp_path):
+    with pytest.raises(SeqsaeError, match="no finished artefact"):
+        shelf.open_artefact(tmp_path, "sae")
+    shelf.stage(tmp_path / "a", "thing", {}, {}, writer([]))
+    with pytest.raises(SeqsaeError, match="holds 'thing', not 'sae'"):
+        shelf.open_artefact(tmp_path / "a", "sae")
+    (tmp_path / "a" / "manifest.json").write_text("{")
+    with pytest.raises(SeqsaeError, match="not valid JSON"):
+        shelf.open_artefact(tmp_path / "a", "sae")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SeqsaeError, match="a file stands where"):
+        shelf.stage(tmp_path / "file", "thing", {}, {}, writer([]))
+
+
+def test_unreadable_parquet_is_one_line(tmp_path):
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(SeqsaeError, match="x.parquet: not a readable parquet file") as caught:
+        shelf.read_parquet(tmp_path / "x.parquet")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_hash_of_a_table_is_of_its_content():
+    table = pl.DataFrame({"a": [1, 2, 3]})
+    assert shelf.hash_table(table) == shelf.hash_table(pl.concat([table[:1], table[1:]], rechunk=False))
+    assert shelf.hash_table(table) != shelf.hash_table(pl.DataFrame({"a": [1, 2, 4]}))
+    assert shelf.hash_table(table) != shelf.hash_table(pl.DataFrame({"b": [1, 2, 3]}))
