@@ -97,7 +97,7 @@ class SaeConfig(Room):
     """Optimiser steps."""
     batch: int = Field(1024, ge=1)
     """Rows a step."""
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(3e-3, gt=0)
     """Adam's learning rate at its height."""
     normalise: Literal["none", "center-scale"] = "center-scale"
     """Input normalisation, fitted on the train split and stored with the weights."""

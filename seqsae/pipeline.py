@@ -22,6 +22,7 @@ from seqsae.pages.room import report
 from seqsae.progress import say
 from seqsae.records import room as records
 from seqsae.records.data import Dataset
+from seqsae.sae.base import SAE
 from seqsae.sae.room import train
 
 
@@ -55,20 +56,18 @@ class Study:
 
     @cached_property
     def model(self) -> SequenceModel:
-        room = self.config.model
+        room, data = self.config.model, self.data
         extra = {} if self.config.device == "cpu" else {"device": self.config.device}
-        if room.train is None:
-            path = {} if room.path is None else {"path": room.path}
-            return open_model(room.name, **path, **room.options, **extra)
         with self._stage("model"):
-            return open_model(room.name, path=self._trained_model().path, **room.options, **extra)
+            path = room.path if room.train is None else self._trained_model(data).path
+            return open_model(room.name, **({} if path is None else {"path": path}), **room.options, **extra)
 
     @cached_property
     def acts(self) -> dict[str, Store]:
         """The harvested views by folder name, in the config's order."""
-        room = self.config.harvest
+        room, model, data = self.config.harvest, self.model, self.data
         with self._stage("harvest"):
-            stores = [harvest(self.model, self.data, view, out=self.out, config=room, seed=self.config.seed) for view in room.views]
+            stores = [harvest(model, data, view, out=self.out, config=room, seed=self.config.seed) for view in room.views]
         return {store.view: store for store in stores}
 
     @property
@@ -77,49 +76,49 @@ class Study:
         return next(iter(self.acts.values()))
 
     @cached_property
-    def saes(self) -> list:
-        room = self.config.sae
+    def saes(self) -> list[SAE]:
+        room, acts = self.config.sae, self.first
+        site = room.site or self.config.harvest.sites[-1]
         with self._stage("train"):
-            return train(
-                self.first, room.architecture, site=room.site or self.config.harvest.sites[-1], out=self.out,
-                seed=self.config.seed, device=self.config.device, config=room,
-            )  # fmt: skip
+            return train(acts, room.architecture, site=site, out=self.out, seed=self.config.seed, device=self.config.device, config=room)
 
     @cached_property
     def encoded(self) -> dict[str, Encoded]:
+        saes, acts = self.saes, self.acts
         with self._stage("encode"):
-            return {view: encode(self.saes, store, out=self.out, config=self.config.features) for view, store in self.acts.items()}
+            return {view: encode(saes, store, out=self.out, config=self.config.features) for view, store in acts.items()}
 
     @cached_property
     def associated(self) -> dict[str, Associated]:
-        room, seed = self.config.associate, self.config.seed
+        room, encoded, covariates = self.config.associate, self.encoded, self.data.covariates
         with self._stage("associate"):
-            made = {view: associate(codes, self.data.covariates, out=self.out, config=room, seed=seed) for view, codes in self.encoded.items()}
+            made = {view: associate(codes, covariates, out=self.out, config=room, seed=self.config.seed) for view, codes in encoded.items()}
         for one in made.values():
             _note_opening(self.out / "ledger.json", one.artefact)
         return made
 
     @cached_property
-    def atlas(self):
+    def atlas(self) -> shelf.Artefact:
+        sae, associated = self.saes[0], self.associated[self.first.view]
         with self._stage("atlas"):
-            return atlas(self.saes[0], self.associated[self.first.view], out=self.out, config=self.config.atlas, seed=self.config.seed)
+            return atlas(sae, associated, out=self.out, config=self.config.atlas, seed=self.config.seed)
 
     @cached_property
     def report(self) -> Path:
+        associated, map_of_features, saes = self.associated[self.first.view], self.atlas, self.saes
         with self._stage("report"):
-            return report(self.associated[self.first.view], self.atlas, self.saes, out=self.out / "report", config=self.config.report, data=self.data)
+            return report(associated, map_of_features, saes, out=self.out / "report", config=self.config.report)
 
-    def _trained_model(self) -> shelf.Artefact:
+    def _trained_model(self, data: Dataset) -> shelf.Artefact:
         room = self.config.model
         factory = plugins.find("models", room.name)
         if not hasattr(factory, "train"):
             raise SeqsaeError(f"model {room.name!r} cannot be trained here; take [model.train] out of the config")
-        known = ("train", "select")
-        subjects = {f"{split}_subjects": self.data.in_split(split) for split in known}
+        train_subjects, heldout_subjects = data.in_split("train"), data.in_split("select")
         config = {"name": room.name, "train": room.train, "seed": self.config.seed}
 
         def write(work: Path) -> None:
-            factory.train(self.data, subjects["train_subjects"], subjects["select_subjects"], work, seed=self.config.seed, **room.train)
+            factory.train(data, train_subjects, heldout_subjects, work, seed=self.config.seed, **room.train)
 
         return shelf.stage(self.out / "model", "model", config, {"records": self.records}, write)
 

@@ -89,6 +89,9 @@ def _replacement(model: SequenceModel, batch: Batch, whole: dict, tolerance: flo
             back = _tensor(model.replace(batch, site, lambda _, rows=rows: rows))
             if not relative_l2(before, back) <= tolerance:
                 raise SeqsaeError(f"check_model({model.name!r}): site {site!r}: putting its own activations back changes the output")
+            other = _tensor(model.replace(batch, site, lambda _, rows=rows: rows.roll(1, 0) * 2 + 1))
+            if relative_l2(before, other) == 0:
+                raise SeqsaeError(f"check_model({model.name!r}): site {site!r}: putting other activations there changes nothing")
 
 
 def _tensor(output) -> Tensor:

@@ -74,7 +74,7 @@ def choose(select: Units, source: FeatureSource, group: list[Target], config: As
     pooled = select.pooled(source, config.poolings)
     best = [(-1.0, (0, pooled.poolings[0], 1))] * len(group)
     for pooling in pooled.poolings:
-        result = screen(rank_excess(pooled.make(pooling)), y, select.cluster, config.min_support)
+        result = screen(rank_excess(pooled.make(pooling)), y, select.cluster, config.min_support, np.array([aim.is_binary for aim in group]))
         strength = np.where(np.isfinite(result.p), np.abs(result.z), -1.0)
         for j in range(len(group)):
             unit = int(strength[:, j].argmax())

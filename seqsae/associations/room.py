@@ -132,7 +132,7 @@ def screened_table(encoded: Encoded, aims: list[Target], config: AssociateConfig
     y = np.column_stack([aim.y[here.chosen] for aim in aims])
     parts = []
     for pooling in pooled.poolings:
-        result = screen(rank_excess(pooled.make(pooling)), y, here.cluster, config.min_support)
+        result = screen(rank_excess(pooled.make(pooling)), y, here.cluster, config.min_support, np.array([aim.is_binary for aim in aims]))
         parts += [_screen_rows(aim, pooling, encoded.store.view, j, result) for j, aim in enumerate(aims)]
     return pl.concat(parts)
 
@@ -192,7 +192,7 @@ def _is(aim: Target) -> pl.Expr:
 
 
 def _score_target(ranks, columns, y: np.ndarray, cluster: np.ndarray, chosen: pl.DataFrame, binary: bool) -> pl.DataFrame:
-    result = screen(ranks, y[:, None], cluster, min_support=1)
+    result = screen(ranks, y[:, None], cluster, 1, np.array([binary]))
     features = chosen["feature"].to_numpy()
     strongest = set(features[np.argsort(chosen["p_select"].to_numpy(), kind="stable")[:INTERVALS]].tolist())
     counts = np.isfinite(y)

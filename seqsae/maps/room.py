@@ -1,14 +1,45 @@
 """The map of features: a place, a cluster and a label for each."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
-from seqsae import schema
+from seqsae import schema, shelf
+from seqsae.associations.room import Associated
 from seqsae.config import AtlasConfig
 from seqsae.errors import SeqsaeError
 from seqsae.maps.clusters import NONE, labels
 from seqsae.maps.labels import cluster_labels
 from seqsae.maps.umap_layout import layout
+from seqsae.sae.base import SAE
+
+
+def atlas(
+    sae: SAE,
+    associated: Associated,
+    *,
+    out: Path | str | None = None,
+    config: AtlasConfig | None = None,
+    seed: int = 0,
+) -> shelf.Artefact:
+    """The map of an SAE's features, as the artefact `out/maps/<name>` with `atlas.parquet` in it.
+
+    Args:
+        sae: the SAE whose decoder directions are laid out.
+        associated: from `associate`; it brings the profile, and serves the cluster labels.
+        out: run folder; default: that of the associations.
+    """
+    config = config or AtlasConfig()
+    folder = (Path(out) if out else associated.artefact.path.parents[2]) / "maps" / sae.artefact.path.name
+    options = {**config.model_dump(mode="json"), "seed": seed}
+    inputs = {"sae": sae.artefact, "features": associated.encoded.artefact, "associations": associated.artefact}
+
+    def write(work: Path) -> None:
+        directions = sae.W_dec.detach().cpu().numpy()
+        make(directions, associated.encoded.profile, associated.table, config, seed).write_parquet(work / "atlas.parquet")
+
+    return shelf.stage(folder, "atlas", options, inputs, write)
 
 
 def make(

@@ -7,8 +7,8 @@ import polars as pl
 
 from seqsae.pages.compact import DIGITS
 from seqsae.pages.sources import legend
+from seqsae.pages.tables import split_counts
 
-_SPLITS = ("train", "select", "calibrate", "test")
 _TILED = ("subjects", "held_out")  # shown as tiles
 _UPPER = {
     "sae": "SAE",
@@ -72,8 +72,7 @@ def tiles(run: dict, found: dict[str, int]) -> str:
 
 
 def _split_counts(subjects: dict) -> list[str]:
-    order = [split for split in _SPLITS if split in subjects] + sorted(set(subjects) - set(_SPLITS))
-    return [f"{escape(split)} {value(subjects[split])}" for split in order]
+    return [f"{escape(split)} {value(count)}" for split, count in split_counts(subjects)]
 
 
 def run_card(run: dict) -> str:

@@ -46,10 +46,12 @@ _SECTIONS = {
 
 
 def render(content: Content, out: Path) -> Path:
-    """Write `index.html` into the folder `out` and return its path. The same content gives the same bytes."""
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "index.html"
+    """Write the page to `out`, an .html file or a folder that gets an index.html; return the file's path.
+
+    The same content gives the same bytes.
+    """
+    path = Path(out) if Path(out).suffix == ".html" else Path(out) / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html(content), encoding="utf-8", newline="\n")
     return path
 

@@ -81,6 +81,12 @@ def covariates(content: Content, known: pl.DataFrame, found: pl.DataFrame) -> pl
     )
 
 
+def split_counts(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """The splits in their fixed order, others after them by name, each with its count."""
+    return [(split, counts[split]) for split in sorted(counts, key=lambda split: (_SPLITS.get(split, len(_SPLITS)), split))]
+
+
+_SPLITS = {"train": 0, "select": 1, "calibrate": 2, "test": 3}
 _ENTRY = {name: pl.String() for name in ("covariate", "type", "role", "status", "description", "splits")}
 
 
@@ -88,7 +94,7 @@ def _entry(entry: dict, content: Content) -> dict:
     """The texts of one covariate's row."""
     looked_at = entry["name"] in content.associations["covariate"]
     waiting = "not tested: survival" if entry["type"] == "survival" else "not tested"
-    counts = [f"{split} {count:,}" for split, count in (entry.get("n") or {}).items()]
+    counts = [f"{split} {count:,}" for split, count in split_counts(entry.get("n") or {})]
     return {
         "covariate": entry["name"],
         "type": entry["type"],

@@ -22,6 +22,8 @@ def read(path: Path | str, split_salt: str = "seqsae") -> Dataset:
     if not files:
         raise SeqsaeError(f"{path}: no MEDS data there (no data/*.parquet); give the folder that holds data/")
     events = pl.concat([_file(file) for file in files])
+    if not len(events):
+        raise SeqsaeError(f"{path}: the data files hold no events; give a MEDS folder with events in data/")
     names = events["subject_id"].unique(maintain_order=True)
     if events["subject_id"].rle().len() != len(names):
         runs = events["subject_id"].rle().struct.field("value")

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from seqsae import schema
 from seqsae.pages.page import render
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was NOT tried in a browser")
@@ -62,6 +64,17 @@ def drag(page) -> None:
     page.mouse.up()
 
 
+def ink(page) -> int:
+    """Opaque pixels on the map."""
+    return page.evaluate(
+        """() => { const canvas = document.querySelector("#feature-map canvas");
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+        copy.drawImage(canvas, 0, 0);
+        const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+        let drawn = 0; for (let i = 3; i < pixels.length; i += 4) drawn += pixels[i] > 128; return drawn; }"""
+    )
+
+
 def test_charts_and_tables_are_drawn(opened, fake, tmp_path):
     page = opened(fake())
     for name, marks in (
@@ -72,12 +85,7 @@ def test_charts_and_tables_are_drawn(opened, fake, tmp_path):
         ("curve-fvu", 10),
     ):
         assert page.locator(f"[data-chart={name}] svg .mark-symbol path, [data-chart={name}] svg .mark-rect path").count() >= marks, name
-    ink = page.evaluate(
-        """() => { const canvas = document.querySelector("#feature-map canvas");
-        const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-        let drawn = 0; for (let i = 3; i < pixels.length; i += 4) drawn += pixels[i] > 128; return drawn; }"""
-    )
-    assert ink > 42 * 20  # 42 live features of some 30 pixels each
+    assert ink(page) > 42 * 20  # 42 live features of some 30 pixels each
     assert page.locator("#covariate-table tbody tr").count() == 6
     assert page.locator("#concept-table tbody tr").count() == 5
     assert len(rows(page)) == 42
@@ -88,7 +96,7 @@ def test_charts_and_tables_are_drawn(opened, fake, tmp_path):
 
 def test_a_brush_on_the_map_filters_the_table(opened, fake):
     page = opened(fake())
-    before = rows(page)
+    before, drawn = rows(page), ink(page)
     drag(page)
     page.wait_for_function("document.querySelector('#feature-count').textContent.startsWith('42') === false")
     brushed = rows(page)
@@ -97,6 +105,9 @@ def test_a_brush_on_the_map_filters_the_table(opened, fake):
     page.click("#clear-brush")
     page.wait_for_function("document.querySelector('#feature-count').textContent.startsWith('42')")
     assert rows(page) == before
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(200)
+    assert ink(page) == drawn  # the brush is gone from the map too
 
 
 def test_a_cluster_filters_the_table(opened, fake):
@@ -155,12 +166,17 @@ def test_nasty_names_stay_text_in_the_browser(opened, fake, nasty):
 
 @pytest.mark.parametrize("bare", [True, False])
 def test_a_page_with_little_in_it_still_opens(opened, fake, bare):
-    from seqsae import schema
-
     missing = {"concepts": None, "metrics": None, "resplits": None, "covariates": [], "run": {}}
     names = ("associations", "baselines", "examples", "profile", "atlas") if bare else ("associations", "baselines")
     page = opened(fake(**missing, **{name: schema.empty(name) for name in names}))
     assert page.locator("#feature-table tbody tr").count() == (1 if bare else 42)
+
+
+def test_a_map_without_clusters_is_drawn(opened, fake):
+    atlas = fake().atlas.with_columns(cluster=pl.lit(-1, pl.Int32), cluster_label=pl.lit(None, pl.String))
+    page = opened(fake(atlas=atlas))
+    assert ink(page) > 42 * 20
+    assert page.locator("#cluster-legend button").count() == 0
 
 
 def test_a_wide_page_shows_some_rows_and_offers_more(opened, fake):

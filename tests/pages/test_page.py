@@ -34,10 +34,17 @@ def test_the_same_content_gives_the_same_bytes(fake, tmp_path):
     assert first.read_bytes() != render(fake(title="other"), tmp_path / "c").read_bytes()
 
 
+def test_a_file_may_be_named(fake, tmp_path):
+    assert render(fake(), tmp_path / "deep" / "study.html") == tmp_path / "deep" / "study.html"
+    assert (tmp_path / "deep" / "study.html").is_file()
+
+
 def test_the_order_of_the_tables_rows_does_not_show(fake, tmp_path):
     content = fake()
     names = ("associations", "baselines", "profile", "atlas", "examples", "concepts", "resplits")
-    turned = fake(**{name: getattr(content, name).reverse() for name in names})
+    run = {**content.run, "subjects": dict(reversed(content.run["subjects"].items()))}
+    covariates = [{**entry, "n": dict(reversed(entry["n"].items()))} for entry in content.covariates]
+    turned = fake(run=run, covariates=covariates, **{name: getattr(content, name).reverse() for name in names})
     assert render(content, tmp_path / "a").read_bytes() == render(turned, tmp_path / "b").read_bytes()
 
 

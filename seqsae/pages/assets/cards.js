@@ -12,7 +12,7 @@ function tieRow(row, tie) {
     {},
     el("td", {}, el("span", { class: isFound(tie) ? "" : "muted" }, pairs[tie.pair].label), el("span", { class: "sub" }, [tie.pooling, tie.verdict].filter(Boolean).join(" · "))),
     el("td", {}, effectText(tie), adjusted, betterChips(better.slice(0, 1)), better.length > 1 ? chip(`+${better.length - 1}`, "warn", better.slice(1).map((unit) => sourceLabel(unit.source)).join(", ")) : null),
-    el("td", {}, drawStrip(tie, row.feature)),
+    el("td", {}, onTest(tie) ? drawStrip(tie, row.feature) : null),
     el("td", { class: "num" }, `q ${small(tie.q_select)}`),
   );
 }
@@ -56,7 +56,7 @@ function card(row) {
       stat("one token", percent(row.token_purity), "Share of its active rows that hold its commonest token"),
       stat("stability", missing(row.stability) ? none : fixed(row.stability), "Mean best decoder cosine in the other seeds"),
     ),
-    el("h4", {}, "Associated with"),
+    el("h4", {}, row.ties.some(isFound) || !row.ties.length ? "Associated with" : `Nothing found at q ≤ ${data.q}; nearest to it`),
     ties,
     el("h4", {}, "Fires most on"),
     tokens,

@@ -31,14 +31,15 @@ function clusters() {
   return members.map(([cluster, rows]) => ({ cluster, rows, label: rows[0].cluster_label ?? `cluster ${cluster}` }));
 }
 
-// A label at the median of each of the larger clusters.
+// A label at the median of each of the larger clusters; without any an empty one, as an axis has no ends without rows.
 function nameRows() {
   const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
-  return clusters().slice(0, 14).map(({ rows, label }) => ({
+  const names = clusters().slice(0, 14).map(({ rows, label }) => ({
     x: median(rows.map((row) => row.x)),
     y: median(rows.map((row) => row.y)),
     text: label,
   }));
+  return names.length ? names : [{ ...ringRows(null)[0], text: "" }];
 }
 
 function brushed(row) {
@@ -125,7 +126,8 @@ function drawClusterLegend() {
 function clearSelection() {
   view.cluster = null;
   for (const button of document.querySelectorAll("#cluster-legend button")) button.setAttribute("aria-pressed", "false");
-  if (view.map && view.brush) view.map.signal("brush_x", [0, 0]).signal("brush_y", [0, 0]).runAsync();
+  // The brush in pixels; `brush_x` itself holds data units, as the fields are called x and y. Nil extent: no brush.
+  if (view.map && view.brush) view.map.signal("brush_x_1", [0, 0]).signal("brush_y_1", [0, 0]).runAsync();
   view.brush = null;
   refilter();
 }

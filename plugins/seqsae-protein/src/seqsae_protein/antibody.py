@@ -8,8 +8,10 @@ person or a mouse: conclusions about junctions, J usage or somatic mutation woul
 generator.
 """
 
+import atexit
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
@@ -44,7 +46,7 @@ class Domain(NamedTuple):
 
 
 def open(path: str | Path | None = None, **options) -> Path:
-    """The folder of the antibody table, for the core to read; made at `path`, or in a new temporary folder.
+    """The folder of the antibody table, for the core to read; made at `path`, or in a new temporary folder, which goes when the process ends.
 
     Args:
         options: `seed`, `copies` and `loci`, as in `make`.
@@ -54,7 +56,10 @@ def open(path: str | Path | None = None, **options) -> Path:
     unknown = sorted(set(options) - {"seed", "copies", "loci"})
     if unknown:
         raise SeqsaeError(f"source antibody: no option {unknown[0]!r}; it has seed, copies and loci")
-    return make(path or tempfile.mkdtemp(prefix="seqsae-antibody-"), **options)
+    if path is None:
+        path = tempfile.mkdtemp(prefix="seqsae-antibody-")
+        atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return make(path, **options)
 
 
 def make(out: str | Path, seed: int = 0, copies: int = 1, loci: Sequence[str] = LOCI) -> Path:

@@ -1,0 +1,96 @@
+"""The pages room: the tables of a run gathered into one offline page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from seqsae import schema, shelf
+from seqsae.associations.room import Associated
+from seqsae.config import ReportConfig
+from seqsae.maps.room import atlas as lay_out
+from seqsae.pages.content import Content
+from seqsae.pages.page import render
+from seqsae.sae.base import SAE
+
+
+def report(
+    associated: Associated,
+    atlas: shelf.Artefact | None = None,
+    saes: Sequence[SAE] = (),
+    *,
+    out: Path | str,
+    config: ReportConfig | None = None,
+) -> Path:
+    """Write the internal report as the artefact `out`; the path of its `index.html`, which needs no network.
+
+    Args:
+        associated: from `associate`.
+        atlas: from `atlas`; made if not given.
+        saes: the seeds of the training, for the run card.
+    """
+    config = config or ReportConfig()
+    atlas = atlas or lay_out(associated.encoded.sae, associated)
+    inputs = {"associations": associated.artefact, "features": associated.encoded.artefact, "atlas": atlas}
+    inputs |= {f"sae{i}": sae.artefact for i, sae in enumerate(saes)}
+
+    def write(work: Path) -> None:
+        render(content(associated, atlas, saes, config), work / "index.html")
+
+    return shelf.stage(out, "report", config.model_dump(mode="json"), inputs, write).path / "index.html"
+
+
+def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], config: ReportConfig) -> Content:
+    """Everything the page shows."""
+    encoded = associated.encoded
+    return Content(
+        title=config.title,
+        run=run_card(associated, saes),
+        covariates=[{**entry, "n": _known(associated, entry)} for entry in associated.covariates.schema["covariates"]],
+        profile=encoded.profile,
+        associations=associated.table,
+        baselines=associated.baselines,
+        atlas=schema.check_table(atlas.table("atlas.parquet"), "atlas", str(atlas.path)),
+        examples=encoded.examples,
+        concepts=associated.concepts,
+        metrics=schema.check_table(encoded.sae.artefact.table("metrics.parquet"), "metrics", str(encoded.sae.artefact.path)),
+        resplits=associated.resplits,
+        q=associated.artefact.manifest["config"]["q"],
+        cards=config.features,
+    )
+
+
+def run_card(associated: Associated, saes: Sequence[SAE]) -> dict:
+    """What was read, trained and held out, with the hashes that identify it."""
+    store, sae = associated.encoded.store, associated.encoded.sae
+    last = sae.artefact.table("metrics.parquet").row(-1, named=True)
+    return {
+        "subjects": dict(store.subjects["split"].value_counts(sort=True).iter_rows()),
+        "held_out": {key: last[key] for key in ("fvu", "l0", "dead")},
+        "model": f"{store.model['name']}, {store.model['attention']}",
+        "site": associated.encoded.site,
+        "view": store.view,
+        "rows": store.n_rows,
+        "SAE": f"{sae.config.architecture}, width {sae.config.width}, k {sae.config.k}, {max(1, len(saes))} seed{'s' if len(saes) > 1 else ''}",
+        "training rows": last["rows"],
+        "unit of inference": f"subject; {store.subjects['cluster'].n_unique():,} clusters, whole in one split",
+        "identity": {
+            "model weights": store.model["fingerprint"][:16],
+            "activations": store.artefact.hash[:16],
+            "SAE": sae.artefact.hash[:16],
+            "features": associated.encoded.artefact.hash[:16],
+            "associations": associated.artefact.hash[:16],
+        },
+    }
+
+
+def _known(associated: Associated, entry: dict) -> dict[str, int]:
+    """Subjects by split in which the covariate is known."""
+    subjects, covariates = associated.encoded.store.subjects, associated.covariates
+    if entry["level"] == "token":
+        known = covariates.annotations.filter(pl.col("covariate") == entry["name"]).select(pl.col("sample").alias("subject")).unique()
+    elif covariates.table is None or entry["name"] not in covariates.table.columns:
+        return {}
+    else:
+        known = covariates.table.filter(pl.col(entry["name"]).is_not_null()).select("subject")
+    return dict(subjects.join(known, on="subject", how="semi")["split"].value_counts(sort=True).iter_rows())

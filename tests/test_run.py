@@ -1,0 +1,116 @@
+"""A whole run on an outsider's model: from records to page, kept, repeated, killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import seqsae
+from seqsae import schema, shelf
+
+
+def hashes(run: Path) -> dict[str, str]:
+    """Every file of a run but the timings, by content."""
+    return {path.relative_to(run).as_posix(): shelf.sha256(path) for path in sorted(run.rglob("*")) if path.is_file() and path.name != "timings.json"}
+
+
+def test_a_run_writes_every_artefact_under_its_schema(config_file, cli, tmp_path):
+    code, out, err = cli("run", config_file, "--out", tmp_path / "run")
+    assert code == 0, err
+    run = tmp_path / "run"
+    name = "gru-topk-32x4-seed0"
+    tables = {
+        "records/subjects": "subjects", "records/events": "events", "records/splits": "splits",
+        "activations/full/samples": "samples", "activations/full/rows-00000": "rows", f"sae/{name}/metrics": "metrics",
+        f"features/{name}/full/codes-00000": "codes", f"features/{name}/full/profile": "profile",
+        f"associations/{name}/full/associations": "associations", f"associations/{name}/full/baselines": "baselines",
+        f"maps/{name}/atlas": "atlas",
+    }  # fmt: skip
+    for path, kind in tables.items():
+        table = pl.read_parquet(run / f"{path}.parquet")
+        assert table.schema == schema.check_table(table, kind, path).schema, path
+    assert (run / "activations/full/gru/shard-00000.safetensors").is_file()
+    assert (run / f"sae/{name}/sae.safetensors").is_file() and (run / "sae/gru-topk-32x4-seed1").is_dir()
+    assert str(run / "report/index.html") in out
+    assert "has_3 = true" in out and "age" in out and "group = a" in out
+    assert len(json.loads((run / "ledger.json").read_text())["test_opened"]) == 1
+    assert seqsae.run(run / "config.toml", out=run).config == seqsae.run(config_file, out=run).config
+
+
+def test_a_finished_stage_is_kept_and_says_so(config_file, cli, tmp_path):
+    assert cli("run", config_file, "--out", tmp_path / "run")[0] == 0
+    before = hashes(tmp_path / "run")
+    code, _, err = cli("run", config_file, "--out", tmp_path / "run")
+    assert code == 0 and err.count("unchanged, kept") == 8
+    assert hashes(tmp_path / "run") == before
+
+
+def test_the_same_config_gives_the_same_bytes_elsewhere(config_file, cli, tmp_path):
+    for name in ("one", "other"):
+        assert cli("run", config_file, "--out", tmp_path / name)[0] == 0
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "other")
+
+
+def test_a_changed_option_makes_only_what_hangs_on_it(config_file, cli, tmp_path):
+    assert cli("run", config_file, "--out", tmp_path / "run")[0] == 0
+    config_file.write_text(config_file.read_text().replace("features = 5", "features = 6"))
+    assert cli("run", config_file, "--out", tmp_path / "run")[2].count("unchanged, kept") == 7
+    config_file.write_text(config_file.read_text().replace("steps = 60", "steps = 80"))
+    assert cli("run", config_file, "--out", tmp_path / "run")[2].count("unchanged, kept") == 2
+
+
+SLOW = """
+import sys, time
+sys.path.insert(0, {site!r})
+from {module} import {owner} as owner
+plain = owner.{method}
+def slowly(*args, **kwargs):
+    time.sleep({delay})
+    return plain(*args, **kwargs)
+owner.{method} = slowly
+sys.argv = ["seqsae", "run", {config!r}, "--out", {out!r}]
+from seqsae import cli
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "method", "delay", "sign"),
+    [
+        ("seqsae.activations.harvesting", "_Job", "_shard", 0.4, "activations/full.partial/.done/00000.json"),
+        ("seqsae.sae.learner", "Learner", "learn", 0.02, "sae/.gru-topk-32x4-seed0.training/step-*"),
+    ],
+)
+def test_killed_and_run_again_it_ends_with_the_same_bytes(module, owner, method, delay, sign, config_file, outsider, cli, tmp_path):
+    run = tmp_path / "run"
+    code = SLOW.format(site=str(outsider), module=module, owner=owner, method=method, delay=delay, config=str(config_file), out=str(run))
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(run.glob(sign)):
+        assert process.poll() is None and time.monotonic() < deadline, "the run ended before it could be killed"
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (run / "report").exists()
+    assert cli("run", config_file, "--out", run)[0] == 0
+    assert cli("run", config_file, "--out", tmp_path / "undisturbed")[0] == 0
+    assert hashes(run) == hashes(tmp_path / "undisturbed")
+
+
+def test_encoding_with_an_sae_of_another_layer_or_model_is_refused_by_name(config_file, cli, tmp_path):
+    text = config_file.read_text()
+    assert cli("train", config_file, "--out", tmp_path / "a")[0] == 0
+    sae = tmp_path / "a/sae/gru-topk-32x4-seed0"
+    other = tmp_path / "layer.toml"
+    other.write_text(text.replace('["embed", "gru"]', '["embed"]'))
+    code, _, err = cli("encode", other, "--out", tmp_path / "b", "--sae", sae)
+    assert code == 2 and "this SAE reads gru of outsider" in err and "these activations are embed of outsider" in err
+    other.write_text(text.replace('name = "outsider"', 'name = "outsider"\noptions = { seed = 1 }'))
+    code, _, err = cli("encode", other, "--out", tmp_path / "c", "--sae", sae)
+    assert code == 2 and err.splitlines()[-1].count("fingerprint") == 2
