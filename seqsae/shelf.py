@@ -121,6 +121,7 @@ def stage(
     config: dict,
     inputs: dict[str, Artefact | str],
     write: Callable[[Path], None],
+    packages: tuple[str, ...] = (),
 ) -> Artefact:
     """The artefact that `write(folder)` makes at `out`: kept if it is there and nothing it depends on has changed.
 
@@ -130,17 +131,18 @@ def stage(
         inputs: what it is made from: artefacts, or hex hashes of things that are not artefacts.
         write: fills the folder it is given. It may find there what an interrupted run with the same key has left, and
             goes on from it.
+        packages: packages whose versions shape the bytes, beyond those that always do.
     """
     out = Path(out)
     sources = {name: source.hash if isinstance(source, Artefact) else source for name, source in sorted(inputs.items())}
-    key = digest({"kind": kind, "config": config, "inputs": sources, "versions": versions()})
+    key = digest({"kind": kind, "config": config, "inputs": sources, "versions": versions(packages)})
     kept = existing(out, key)
     if kept is not None:
         say(f"{out}: unchanged, kept")
         return kept
     work = _work_folder(out, key)
     write(work)
-    manifest = {"kind": kind, "key": key, "config": config, "inputs": sources, "versions": versions(), "files": _files(work)}
+    manifest = {"kind": kind, "key": key, "config": config, "inputs": sources, "versions": versions(packages), "files": _files(work)}
     write_json(work / MANIFEST, schema.check_document(manifest, "manifest", str(out)))
     _move_in(work, out)
     (out / "key").unlink()
@@ -162,12 +164,12 @@ def existing(out: Path, key: str) -> Artefact | None:
     return artefact
 
 
-def versions() -> dict[str, str]:
-    """Versions of seqsae and of what shapes its bytes."""
+def versions(packages: tuple[str, ...] = ()) -> dict[str, str]:
+    """Versions of seqsae, of what always shapes its bytes, and of `packages`."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for package in ("seqsae", "torch", "polars", "numpy"):
+    for package in ("seqsae", "torch", "polars", "numpy", *packages):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

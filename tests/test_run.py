@@ -37,7 +37,7 @@ def test_a_run_writes_every_artefact_under_its_schema(config_file, cli, tmp_path
         assert table.schema == schema.check_table(table, kind, path).schema, path
     assert (run / "activations/full/gru/shard-00000.safetensors").is_file()
     assert (run / f"sae/{name}/sae.safetensors").is_file() and (run / "sae/gru-topk-32x4-seed1").is_dir()
-    assert str(run / "report/index.html") in out
+    assert str(run / "report/index.html") in out and (run / "report/index.html").is_file()
     assert "has_3 = true" in out and "age" in out and "group = a" in out
     assert len(json.loads((run / "ledger.json").read_text())["test_opened"]) == 1
     assert seqsae.run(run / "config.toml", out=run).config == seqsae.run(config_file, out=run).config

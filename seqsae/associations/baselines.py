@@ -66,20 +66,22 @@ def _unit_rows(encoded: Encoded, source: FeatureSource, group: list[Target], con
 
 
 def choose(select: Units, source: FeatureSource, group: list[Target], config: AssociateConfig) -> list[tuple[int, str | None, int]]:
-    """For each target (unit, pooling, sign) of the largest |z| among units with enough support on the select split.
+    """For each target (unit, pooling, sign) farthest from no effect on the select split, among units with enough support.
 
-    The standardised statistic stands in for the effect because it breaks the many ties of rare units at an AUROC of 1.
+    Ties, which are many at an AUROC of 1, go to the larger standardised statistic.
     """
     y = np.column_stack([aim.y[select.chosen] for aim in group])
     pooled = select.pooled(source, config.poolings)
-    best = [(-1.0, (0, pooled.poolings[0], 1))] * len(group)
+    best = [((-1.0, 0.0), (0, pooled.poolings[0], 1))] * len(group)
+    nothing = np.array([0.5 if aim.is_binary else 0.0 for aim in group])
     for pooling in pooled.poolings:
         result = screen(rank_excess(pooled.make(pooling)), y, select.cluster, config.min_support, np.array([aim.is_binary for aim in group]))
-        strength = np.where(np.isfinite(result.p), np.abs(result.z), -1.0)
+        distance = np.where(np.isfinite(result.p), np.round(np.abs(result.effect - nothing), 9), -1.0)
         for j in range(len(group)):
-            unit = int(strength[:, j].argmax())
-            if strength[unit, j] > best[j][0]:
-                best[j] = (strength[unit, j], (unit, pooling, 1 if result.z[unit, j] > 0 else -1))
+            unit = int(np.lexsort((np.abs(result.z[:, j]), distance[:, j]))[-1])
+            strength = (distance[unit, j], abs(result.z[unit, j]))
+            if distance[unit, j] >= 0 and strength > best[j][0]:
+                best[j] = (strength, (unit, pooling, 1 if result.z[unit, j] > 0 else -1))
     return [choice for _, choice in best]
 
 

@@ -15,7 +15,7 @@ from seqsae.associations.fdr import benjamini_hochberg, holm
 from seqsae.associations.ranks import rank_excess
 from seqsae.associations.resplitting import resplit_table
 from seqsae.associations.screen import screen
-from seqsae.associations.targets import Target, targets
+from seqsae.associations.targets import Target, supported, targets
 from seqsae.associations.units import Units
 from seqsae.config import AssociateConfig
 from seqsae.errors import SeqsaeError
@@ -102,7 +102,8 @@ def _fingerprint(covariates: Covariates) -> str:
 
 
 def _write(encoded: Encoded, covariates: Covariates, config: AssociateConfig, seed: int, work: Path) -> None:
-    aims = targets(covariates, encoded.store)
+    every = targets(covariates, encoded.store)
+    aims = supported(every, covariates, encoded.store)
     if not aims:
         raise SeqsaeError("no covariate has enough subjects in the select and test splits to be tied to anything; see the lines above")
     screened = pl.concat([screened_table(encoded, group, config) for group in by_unit(aims)])
@@ -117,7 +118,7 @@ def _write(encoded: Encoded, covariates: Covariates, config: AssociateConfig, se
     if covariates.truth is not None:
         concept_table(encoded, covariates, seed).write_parquet(work / "concepts.parquet")
     if config.resplits:
-        resplit_table(encoded, sources, aims, config, seed).write_parquet(work / "resplits.parquet")
+        resplit_table(encoded, sources, every, config, seed).write_parquet(work / "resplits.parquet")
 
 
 def by_unit(aims: list[Target]) -> list[list[Target]]:

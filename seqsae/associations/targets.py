@@ -35,7 +35,7 @@ class Target:
 
 
 def targets(covariates: Covariates, store: Store) -> list[Target]:
-    """Every target there is for the view of `store`, in the schema's order; those with too little support are said and left out."""
+    """Every target there is for the view of `store`, in the schema's order."""
     found: list[Target] = []
     for entry in covariates.schema["covariates"]:
         if entry["type"] == "survival":
@@ -44,8 +44,23 @@ def targets(covariates: Covariates, store: Store) -> list[Target]:
             found += _of_annotations(entry, covariates, store)
         else:
             found += _of_column(entry, covariates, store)
-    found += _of_labels(covariates, store)
-    return [target for target in found if _supported(target, store)]
+    return found + _of_labels(covariates, store)
+
+
+def supported(found: list[Target], covariates: Covariates, store: Store) -> list[Target]:
+    """The targets with enough clusters on either side in the select and in the test split; how many have not is said."""
+    least = {entry["name"]: entry.get("min_level_n") or MIN_LEVEL_N for entry in covariates.schema["covariates"]}
+    kept, lost = [], {}
+    for target in found:
+        needed = least.get(target.covariate, MIN_LEVEL_N)
+        if min(clusters_on_a_side(target, store, split) for split in ("select", "test")) >= needed:
+            kept.append(target)
+        else:
+            lost.setdefault((target.covariate, needed), []).append(target.category)
+    for (covariate, needed), categories in lost.items():
+        what = "" if categories == [None] else f" ({len(categories)} categories: {', '.join(categories[:4])}{', ...' if len(categories) > 4 else ''})"
+        say(f"covariate {covariate}{what}: fewer than {needed} clusters on one side in the select or the test split: not tested")
+    return kept
 
 
 def _of_column(entry: dict, covariates: Covariates, store: Store) -> list[Target]:
@@ -153,15 +168,9 @@ def split_of(store: Store, unit: str) -> np.ndarray:
     return per_subject[store.row_subject if unit == "token" else store.samples["subject"].to_numpy()]
 
 
-def _supported(target: Target, store: Store) -> bool:
-    """Whether select and test each hold enough clusters of either side. Says so where not."""
-    cluster, split = cluster_codes(store, target.unit), split_of(store, target.unit)
-    for part in ("select", "test"):
-        y, c = target.y[split == part], cluster[split == part]
-        sides = [y == 1, y == 0] if target.is_binary else [np.isfinite(y)]
-        fewest = min(len(np.unique(c[side])) for side in sides)
-        if fewest < MIN_LEVEL_N:
-            name = target.covariate + (f" = {target.category}" if target.category else "")
-            say(f"covariate {name}: {fewest} clusters on one side in the {part} split, fewer than {MIN_LEVEL_N}: not tested")
-            return False
-    return True
+def clusters_on_a_side(target: Target, store: Store, part: str) -> int:
+    """The smaller number of clusters, with and without the category (binary), or with a value, in one split."""
+    here = split_of(store, target.unit) == part
+    y, cluster = target.y[here], cluster_codes(store, target.unit)[here]
+    sides = [y == 1, y == 0] if target.is_binary else [np.isfinite(y)]
+    return min(len(np.unique(cluster[side])) for side in sides)

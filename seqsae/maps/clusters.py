@@ -17,9 +17,9 @@ def labels(points: np.ndarray, min_cluster_size: int) -> np.ndarray:
     """
     if len(points) <= min_cluster_size:
         return np.full(len(points), NONE, dtype=np.int32)
-    from sklearn.cluster import HDBSCAN
+    from hdbscan import HDBSCAN
 
-    finder = HDBSCAN(min_cluster_size=min_cluster_size, n_jobs=1, copy=True)
+    finder = HDBSCAN(min_cluster_size=min_cluster_size, core_dist_n_jobs=1)
     return by_size(finder.fit_predict(points.astype(np.float64)))
 
 

@@ -39,7 +39,7 @@ def atlas(
         directions = sae.W_dec.detach().cpu().numpy()
         make(directions, associated.encoded.profile, associated.table, config, seed).write_parquet(work / "atlas.parquet")
 
-    return shelf.stage(folder, "atlas", options, inputs, write)
+    return shelf.stage(folder, "atlas", options, inputs, write, ("umap-learn", "hdbscan"))
 
 
 def make(

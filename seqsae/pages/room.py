@@ -37,7 +37,7 @@ def report(
     def write(work: Path) -> None:
         render(content(associated, atlas, saes, config), work / "index.html")
 
-    return shelf.stage(out, "report", config.model_dump(mode="json"), inputs, write).path / "index.html"
+    return shelf.stage(out, "report", config.model_dump(mode="json"), inputs, write, ("altair", "vl-convert-python")).path / "index.html"
 
 
 def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], config: ReportConfig) -> Content:

@@ -1,6 +1,8 @@
 """The packages with real weights and genes: found where they are installed, else fetched once into a cache folder."""
 
 import importlib
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,8 +32,13 @@ def provide(module: str, requirement: str) -> None:
 
 def _fetch(requirement: str, target: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--retries", "1", "--timeout", "20"]
-    done = subprocess.run([*command, "--target", str(target), requirement], capture_output=True, text=True)
+    partial = target.with_name(f"{requirement}.{os.getpid()}")  # several test processes may fetch at once
+    done = subprocess.run([*command, "--target", str(partial), requirement], capture_output=True, text=True)
     if done.returncode == 0:
+        if target.exists():
+            shutil.rmtree(partial)
+        else:
+            partial.replace(target)
         return
     reason = " ".join(done.stderr.split())[-300:]
     if any(sign in done.stderr for sign in UNREACHABLE):

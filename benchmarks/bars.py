@@ -1,0 +1,34 @@
+"""How a benchmark tells its figures: a table, and with --json one JSON object on the last line."""
+
+import argparse
+import json
+
+
+class Bars:
+    """Figures beside the bars that they are held against."""
+
+    def __init__(self):
+        self.rows: dict[str, dict] = {}
+
+    def at_least(self, name: str, value: float, bar: float) -> None:
+        self.rows[name] = {"value": value, "bar": bar, "holds": bool(value >= bar)}
+
+    def at_most(self, name: str, value: float, bar: float) -> None:
+        self.rows[name] = {"value": value, "bar": bar, "holds": bool(value <= bar)}
+
+    def tell(self, as_json: bool) -> None:
+        """Print them all."""
+        width = max(len(name) for name in self.rows)
+        for name, row in self.rows.items():
+            print(f"{name:{width}}  {row['value']:10.4f}  bar {row['bar']:<8g} {'holds' if row['holds'] else 'MISSED'}")
+        if as_json:
+            print(json.dumps(self.rows))
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """--quick and --json, which every benchmark knows."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a smaller run")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    parser.add_argument("--out", default="runs/benchmarks", help="where runs are written")
+    return parser.parse_args()
