@@ -28,12 +28,16 @@ def main() -> None:
     bars.at_most("training rows, millions", last["rows"] / 1e6, 2.6)
     table = next(iter(study.associated.values())).resplits
     loci = table.filter((pl.col("covariate") == "locus") & (pl.col("source") == "sae"))
-    for category, best in loci.group_by("category", maintain_order=True).agg(pl.col("best").mean()).sort("category").iter_rows():
+    for category, best in (
+        loci.group_by("category", maintain_order=True).agg(pl.col("best").mean()).sort("category").iter_rows()
+    ):
         bars.at_least(f"locus {category}, best unit, mean AUROC over resplits", best, 0.99)
     families = table.filter(pl.col("covariate") == "v_family").with_columns(pl.col("category").alias("covariate"))
     for source in ("random-dictionary", "neuron"):
         gap = paired(families, "sae", source)
-        print(f"V families, {families['covariate'].n_unique()} in {gap.n_splits} resplits: SAE less {source} {gap.mean:+.4f} +- {gap.sd:.4f} (sd over resplits)")
+        print(
+            f"V families, {families['covariate'].n_unique()} in {gap.n_splits} resplits: SAE less {source} {gap.mean:+.4f} +- {gap.sd:.4f} (sd)"
+        )
         bars.at_least(f"V families, mean of 5 best units: sae less {source}", gap.mean, 0.0)
     bars.tell(options.json)
 

@@ -38,12 +38,17 @@ def discoveries(study: pipeline.Study, seed: int) -> int:
     shuffled = covariates.table.with_columns(covariates.table["subject"][order])
     covariates = replace(covariates, table=shuffled.sort("subject"))
     encoded, config = study.encoded[study.first.view], study.config.associate
-    aims = [aim for aim in supported(targets(covariates, study.first), covariates, study.first) if aim.unit == "subject"]
+    aims = [
+        aim for aim in supported(targets(covariates, study.first), covariates, study.first) if aim.unit == "subject"
+    ]
     here = Units(study.first, "subject", "select")
     y = np.column_stack([aim.y[here.chosen] for aim in aims])
     binary = np.array([aim.is_binary for aim in aims])
     pooled = here.pooled(encoded, config.poolings)
-    p = [screen(rank_excess(pooled.make(pooling)), y, here.cluster, config.min_support, binary).p for pooling in pooled.poolings]
+    p = [
+        screen(rank_excess(pooled.make(pooling)), y, here.cluster, config.min_support, binary).p
+        for pooling in pooled.poolings
+    ]
     return int((benjamini_hochberg(np.stack(p)) <= LEVEL).sum())
 
 

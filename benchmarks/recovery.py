@@ -30,10 +30,15 @@ def main() -> None:
         bars.at_least(f"sae mean F1, {level}", median(one["sae", level] for one in seeds), least)
     for source, by_level in OVER.items():
         for level, margin in by_level.items():
-            bars.at_least(f"sae less {source}, {level}", median(one["sae", level] - one[source, level] for one in seeds), margin)
+            bars.at_least(
+                f"sae less {source}, {level}", median(one["sae", level] - one[source, level] for one in seeds), margin
+            )
     bars.at_most("seconds of the demo after installation", sum(study.seconds.values()), 360)
     for seed, one in enumerate(seeds):
-        print(f"seed {seed}: " + ", ".join(f"{source} {level} {f1:.3f}" for (source, level), f1 in one.items() if level in LEAST))
+        print(
+            f"seed {seed}: "
+            + ", ".join(f"{source} {level} {f1:.3f}" for (source, level), f1 in one.items() if level in LEAST)
+        )
     bars.tell(options.json)
 
 

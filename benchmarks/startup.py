@@ -11,7 +11,11 @@ from bars import Bars, arguments
 def main() -> None:
     options = arguments(__doc__)
     runs = 5 if options.quick else 20
-    commands = {"python": "pass", "import": "import seqsae", "help": "from seqsae import cli; cli.app(['--help'], standalone_mode=False)"}
+    commands = {
+        "python": "pass",
+        "import": "import seqsae",
+        "help": "from seqsae import cli; cli.app(['--help'], standalone_mode=False)",
+    }
     seconds = {name: [] for name in commands}
     for _ in range(runs):
         for name, code in commands.items():

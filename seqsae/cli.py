@@ -103,7 +103,9 @@ def encode(
     config: Config,
     out: Out = None,
     data: Data = None,
-    sae: Annotated[Path | None, typer.Option(help="Folder of another SAE to encode with, in place of the config's.")] = None,
+    sae: Annotated[
+        Path | None, typer.Option(help="Folder of another SAE to encode with, in place of the config's.")
+    ] = None,
 ) -> None:
     """Encode every row of the views, and profile the features."""
     from seqsae.features.encoding import encode as encode_with
@@ -111,7 +113,11 @@ def encode(
 
     study = _study(config, out, data)
     stores = study.acts.values()
-    made = study.encoded.values() if sae is None else [encode_with(load_sae(sae), store, out=study.out) for store in stores]
+    made = (
+        study.encoded.values()
+        if sae is None
+        else [encode_with(load_sae(sae), store, out=study.out) for store in stores]
+    )
     for codes in made:
         typer.echo(f"{codes.matrix.nnz:,} codes of {len(codes.labels):,} features: {codes.path}")
 
@@ -165,7 +171,9 @@ def plugins() -> None:
 @covariates_app.command()
 def propose(
     table: Annotated[Path, typer.Argument(help="CSV or parquet keyed by subject_id.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write; default: covariates.schema.json beside the table.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; default: covariates.schema.json beside the table.")
+    ] = None,
 ) -> None:
     """Draft a covariate schema from a table, for you to decide on."""
     from seqsae.records.covariates import propose as draft

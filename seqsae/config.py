@@ -224,4 +224,6 @@ def _anchored(config: RunConfig, folder: Path) -> RunConfig:
             "labels": tuple(anchor(path) for path in config.records.labels),
         }
     )
-    return config.model_copy(update={"records": records, "model": config.model.model_copy(update={"path": anchor(config.model.path)})})
+    return config.model_copy(
+        update={"records": records, "model": config.model.model_copy(update={"path": anchor(config.model.path)})}
+    )

@@ -67,7 +67,9 @@ class Study:
         """The harvested views by folder name, in the config's order."""
         room, model, data = self.config.harvest, self.model, self.data
         with self._stage("harvest"):
-            stores = [harvest(model, data, view, out=self.out, config=room, seed=self.config.seed) for view in room.views]
+            stores = [
+                harvest(model, data, view, out=self.out, config=room, seed=self.config.seed) for view in room.views
+            ]
         return {store.view: store for store in stores}
 
     @property
@@ -80,19 +82,32 @@ class Study:
         room, acts = self.config.sae, self.first
         site = room.site or self.config.harvest.sites[-1]
         with self._stage("train"):
-            return train(acts, room.architecture, site=site, out=self.out, seed=self.config.seed, device=self.config.device, config=room)
+            return train(
+                acts,
+                room.architecture,
+                site=site,
+                out=self.out,
+                seed=self.config.seed,
+                device=self.config.device,
+                config=room,
+            )
 
     @cached_property
     def encoded(self) -> dict[str, Encoded]:
         saes, acts = self.saes, self.acts
         with self._stage("encode"):
-            return {view: encode(saes, store, out=self.out, config=self.config.features) for view, store in acts.items()}
+            return {
+                view: encode(saes, store, out=self.out, config=self.config.features) for view, store in acts.items()
+            }
 
     @cached_property
     def associated(self) -> dict[str, Associated]:
         room, encoded, covariates = self.config.associate, self.encoded, self.data.covariates
         with self._stage("associate"):
-            made = {view: associate(codes, covariates, out=self.out, config=room, seed=self.config.seed) for view, codes in encoded.items()}
+            made = {
+                view: associate(codes, covariates, out=self.out, config=room, seed=self.config.seed)
+                for view, codes in encoded.items()
+            }
         for one in made.values():
             _note_opening(self.out / "ledger.json", one.artefact)
         return made
@@ -169,6 +184,11 @@ def _write_config(study: Study) -> None:
 def _note_opening(ledger: Path, artefact: shelf.Artefact) -> None:
     """Count each different look at the test split once: what was asked of it is in the artefact's key."""
     entries = json.loads(ledger.read_text())["test_opened"] if ledger.is_file() else []
-    entry = {"stage": "associate", "features": artefact.path.parent.name, "view": artefact.path.name, "key": artefact.manifest["key"]}
+    entry = {
+        "stage": "associate",
+        "features": artefact.path.parent.name,
+        "view": artefact.path.name,
+        "key": artefact.manifest["key"],
+    }
     if entry not in entries:
         shelf.write_json(ledger, {"test_opened": [*entries, entry], "released": []})

@@ -11,9 +11,9 @@ from seqsae.errors import SeqsaeError
 
 BUILTIN = {
     "sources": {
-        "meds": "seqsae.records.meds:read",
-        "fasta": "seqsae.records.sequences:read",
-        "sequences": "seqsae.records.sequences:read",
+        "meds": "seqsae.records.companions:meds_folder",
+        "fasta": "seqsae.records.companions:sequence_file",
+        "sequences": "seqsae.records.companions:sequence_file",
     },
     "models": {},
     "saes": {"topk": "seqsae.sae.topk:TopK"},

@@ -81,7 +81,9 @@ def _column(series: pl.Series, spec: dict, where: str) -> pl.Series:
             ) from None
     nullable = "null" in spec.get("type", []) or "type" not in spec
     if not nullable and series.null_count():
-        raise SeqsaeError(f"{where}: column {series.name!r} has {series.null_count()} empty values; fill or drop those rows")
+        raise SeqsaeError(
+            f"{where}: column {series.name!r} has {series.null_count()} empty values; fill or drop those rows"
+        )
     return series
 
 

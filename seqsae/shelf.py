@@ -46,7 +46,9 @@ class Artefact:
         recorded = self.manifest["files"].get(name)
         path = self.path / name
         if recorded is None:
-            raise SeqsaeError(f"{self.path}: its manifest names no file {name!r}; it has {', '.join(self.manifest['files'])}")
+            raise SeqsaeError(
+                f"{self.path}: its manifest names no file {name!r}; it has {', '.join(self.manifest['files'])}"
+            )
         if not path.is_file() or path.stat().st_size != recorded["bytes"]:
             size = path.stat().st_size if path.is_file() else 0
             raise SeqsaeError(
@@ -54,7 +56,9 @@ class Artefact:
                 f"delete {self.path} and run the stage again"
             )
         if recorded["bytes"] <= HASH_ON_READ and sha256(path) != recorded["sha256"]:
-            raise SeqsaeError(f"{path}: its content is not what was written (SHA-256 differs); delete {self.path} and run again")
+            raise SeqsaeError(
+                f"{path}: its content is not what was written (SHA-256 differs); delete {self.path} and run again"
+            )
         return path
 
     def files(self, prefix: str) -> list[Path]:
@@ -76,7 +80,9 @@ def read_parquet(path: Path, **options) -> pl.DataFrame:
     except FileNotFoundError:
         raise SeqsaeError(f"{path}: no such file; check the path") from None
     except (pl.exceptions.PolarsError, OSError) as cause:
-        raise SeqsaeError(f"{path}: not a readable parquet file ({str(cause).splitlines()[0]}); write it again") from None
+        raise SeqsaeError(
+            f"{path}: not a readable parquet file ({str(cause).splitlines()[0]}); write it again"
+        ) from None
 
 
 def sha256(path: Path) -> str:
@@ -111,7 +117,9 @@ def open_artefact(path: Path | str, kind: str) -> Artefact:
     """The finished artefact at `path`. Raises SeqsaeError if there is none or it is of another kind."""
     artefact = Artefact(Path(path))
     if artefact.manifest["kind"] != kind:
-        raise SeqsaeError(f"{path}: holds {artefact.manifest['kind']!r}, not {kind!r}; give the path of a {kind} artefact")
+        raise SeqsaeError(
+            f"{path}: holds {artefact.manifest['kind']!r}, not {kind!r}; give the path of a {kind} artefact"
+        )
     return artefact
 
 
@@ -142,7 +150,14 @@ def stage(
         return kept
     work = _work_folder(out, key)
     write(work)
-    manifest = {"kind": kind, "key": key, "config": config, "inputs": sources, "versions": versions(packages), "files": _files(work)}
+    manifest = {
+        "kind": kind,
+        "key": key,
+        "config": config,
+        "inputs": sources,
+        "versions": versions(packages),
+        "files": _files(work),
+    }
     write_json(work / MANIFEST, schema.check_document(manifest, "manifest", str(out)))
     _move_in(work, out)
     (out / "key").unlink()
@@ -180,7 +195,9 @@ def versions(packages: tuple[str, ...] = ()) -> dict[str, str]:
 def _read_manifest(path: Path) -> dict:
     file = path / MANIFEST
     if not file.is_file():
-        raise SeqsaeError(f"{path}: no finished artefact there (no {MANIFEST}); give the folder that a seqsae command printed")
+        raise SeqsaeError(
+            f"{path}: no finished artefact there (no {MANIFEST}); give the folder that a seqsae command printed"
+        )
     try:
         return schema.check_document(json.loads(file.read_text()), "manifest", str(file))
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -209,9 +226,7 @@ def _files(work: Path) -> dict[str, dict]:
     for scratch in [path for path in work.iterdir() if path.name.startswith(".")]:
         shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
     paths = sorted(path for path in work.rglob("*") if path.is_file() and path != work / "key")
-    return {
-        path.relative_to(work).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths
-    }
+    return {path.relative_to(work).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths}
 
 
 def _move_in(work: Path, out: Path) -> None:

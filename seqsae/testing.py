@@ -88,10 +88,14 @@ def _replacement(model: SequenceModel, batch: Batch, whole: dict, tolerance: flo
         for site, rows in whole.items():
             back = _tensor(model.replace(batch, site, lambda _, rows=rows: rows))
             if not relative_l2(before, back) <= tolerance:
-                raise SeqsaeError(f"check_model({model.name!r}): site {site!r}: putting its own activations back changes the output")
+                raise SeqsaeError(
+                    f"check_model({model.name!r}): site {site!r}: putting its own activations back changes the output"
+                )
             other = _tensor(model.replace(batch, site, lambda _, rows=rows: rows.roll(1, 0) * 2 + 1))
             if relative_l2(before, other) == 0:
-                raise SeqsaeError(f"check_model({model.name!r}): site {site!r}: putting other activations there changes nothing")
+                raise SeqsaeError(
+                    f"check_model({model.name!r}): site {site!r}: putting other activations there changes nothing"
+                )
 
 
 def _tensor(output) -> Tensor:
@@ -135,10 +139,14 @@ def first_half(record: Record) -> Record:
     if record.sequence is not None:
         return replace(record, sequence=record.sequence[: max(1, len(record.sequence) // 2)])
     if record.item is not None:
-        lengths = [len(value) for value in record.item.values() if hasattr(value, "__len__") and not isinstance(value, str)]
+        lengths = [
+            len(value) for value in record.item.values() if hasattr(value, "__len__") and not isinstance(value, str)
+        ]
         n = max(lengths)
         halves = {
-            key: value[: n // 2] if hasattr(value, "__len__") and not isinstance(value, str) and len(value) == n else value
+            key: value[: n // 2]
+            if hasattr(value, "__len__") and not isinstance(value, str) and len(value) == n
+            else value
             for key, value in record.item.items()
         }
         return replace(record, item=halves)

@@ -39,7 +39,18 @@ features = 5
 def outsider(tmp_path_factory):
     """The folder into which the outsider's package is installed by pip; on sys.path while the tests run."""
     target = tmp_path_factory.mktemp("site")
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--target",
+        str(target),
+    ]
     source = tmp_path_factory.mktemp("outsider")
     for file in ("pyproject.toml", "outsider.py"):
         (source / file).write_text((HERE / "outsider" / file).read_text())

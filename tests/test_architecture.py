@@ -14,7 +14,11 @@ ROOMS = [
 ]  # fmt: skip
 SHARED = {"errors", "config", "plugins", "shelf", "schema", "progress", "disclosure", "examples_folder"}
 MODULES = sorted((ROOT / "seqsae").rglob("*.py"))
-SOURCES = MODULES + sorted((ROOT / "plugins").rglob("src/**/*.py")) + sorted((ROOT / "synthetic_data" / "synthetic_lives").rglob("*.py"))
+SOURCES = (
+    MODULES
+    + sorted((ROOT / "plugins").rglob("src/**/*.py"))
+    + sorted((ROOT / "synthetic_data" / "synthetic_lives").rglob("*.py"))
+)
 
 
 def imports_of(path: Path) -> set[str]:
@@ -40,7 +44,9 @@ def complaint(name: str, imported: set[str]) -> str | None:
     return f"seqsae/{name} imports {sorted(wrong)}, which do not stand to its left" if wrong else None
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.name != "__init__.py" or path.parent.name != "seqsae"], ids=str)
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.name != "__init__.py" or path.parent.name != "seqsae"], ids=str
+)
 def test_one_way_order(path):
     relative = path.relative_to(ROOT / "seqsae")
     name = relative.parts[0].removesuffix(".py")
@@ -48,13 +54,19 @@ def test_one_way_order(path):
 
 
 def test_the_order_is_held_against_a_planted_fault():
-    assert complaint("features", {"pages", "shelf"}) == "seqsae/features imports ['pages'], which do not stand to its left"
+    assert (
+        complaint("features", {"pages", "shelf"}) == "seqsae/features imports ['pages'], which do not stand to its left"
+    )
 
 
 def test_the_core_imports_no_plugin():
     for path in MODULES:
         text = path.read_text()
-        assert "import seqsae_" not in text and "from seqsae_" not in text and "synthetic_lives" not in text.replace("synthetic_lives.toml", ""), path
+        assert (
+            "import seqsae_" not in text
+            and "from seqsae_" not in text
+            and "synthetic_lives" not in text.replace("synthetic_lives.toml", "")
+        ), path
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
@@ -68,7 +80,10 @@ def test_files_and_functions_stay_small(path):
             assert node.end_lineno - first + 1 <= 40, f"{path}:{node.lineno} {node.name}"
 
 
-@pytest.mark.parametrize("command", ["import seqsae", "import seqsae.cli", "from seqsae import cli; cli.app(['--help'], standalone_mode=False)"])
+@pytest.mark.parametrize(
+    "command",
+    ["import seqsae", "import seqsae.cli", "from seqsae import cli; cli.app(['--help'], standalone_mode=False)"],
+)
 def test_nothing_heavy_is_loaded_until_asked(command):
     code = f"{command}\nimport sys\nprint([m for m in ('torch', 'transformers', 'umap', 'polars', 'altair', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,7 +5,6 @@ import shutil
 
 import polars as pl
 import pytest
-
 from tests_support import edit_json, edit_table
 
 COVARIATES, EVENTS = "covariates.parquet", "data/0.parquet"
@@ -65,7 +64,12 @@ def covariate_missing(folder):
 
 
 def text_in_a_number_column(folder):
-    edit_table(folder / COVARIATES, lambda t: t.with_columns(pl.when(pl.col("subject_id") == 3).then(pl.lit("old")).otherwise(pl.col("age").cast(pl.String)).alias("age")))
+    edit_table(
+        folder / COVARIATES,
+        lambda t: t.with_columns(
+            pl.when(pl.col("subject_id") == 3).then(pl.lit("old")).otherwise(pl.col("age").cast(pl.String)).alias("age")
+        ),
+    )
 
 
 def covariate_all_missing(folder):
@@ -77,7 +81,10 @@ def covariate_nan(folder):
 
 
 def covariate_infinite(folder):
-    edit_table(folder / COVARIATES, lambda t: t.with_columns(pl.when(pl.col("subject_id") == 3).then(float("inf")).otherwise("age").alias("age")))
+    edit_table(
+        folder / COVARIATES,
+        lambda t: t.with_columns(pl.when(pl.col("subject_id") == 3).then(float("inf")).otherwise("age").alias("age")),
+    )
 
 
 def covariate_constant(folder):
@@ -105,7 +112,10 @@ def within_a_stranger(folder):
 
 
 def token_covariate_without_annotations(folder):
-    edit_json(folder / "covariates.schema.json", lambda d: d["covariates"].append({"name": "region", "type": "categorical", "level": "token"}))
+    edit_json(
+        folder / "covariates.schema.json",
+        lambda d: d["covariates"].append({"name": "region", "type": "categorical", "level": "token"}),
+    )
 
 
 def no_schema(folder):
@@ -121,7 +131,9 @@ def order_that_lacks_a_value(folder):
 
 
 def annotation_backwards(folder):
-    pl.DataFrame({"subject_id": [1], "start": [5], "end": [5], "covariate": ["r"], "value": ["x"]}).write_parquet(folder / "annotations.parquet")
+    pl.DataFrame({"subject_id": [1], "start": [5], "end": [5], "covariate": ["r"], "value": ["x"]}).write_parquet(
+        folder / "annotations.parquet"
+    )
 
 
 def truth_of_another_form(folder):
@@ -136,7 +148,9 @@ def labels_without_time(folder):
 def labels_before_everything(folder):
     (folder / "labels").mkdir()
     table = pl.DataFrame({"subject_id": [1], "prediction_time": ["1900-01-01"], "boolean_value": [True]})
-    table.with_columns(pl.col("prediction_time").str.to_datetime(time_unit="us")).write_parquet(folder / "labels" / "ill.parquet")
+    table.with_columns(pl.col("prediction_time").str.to_datetime(time_unit="us")).write_parquet(
+        folder / "labels" / "ill.parquet"
+    )
 
 
 FOLDERS = {
@@ -200,17 +214,29 @@ CONFIGS = {
     'source = "mads"': "did you mean 'meds'",
     'views = [{ name = "ill" }]': "no view 'ill'",
     'views = [{ readout = "masked" }]': "no masked readout",
-    'options = { wide = 3 }': "wide",
+    "options = { wide = 3 }": "wide",
     'path = "nowhere"': "nowhere",
 }
-PLACES = {"name": 'name = "outsider"', "sites": 'sites = ["embed", "gru"]', "k": "k = 4", "width": "width = 32", "path": "path = "}
+PLACES = {
+    "name": 'name = "outsider"',
+    "sites": 'sites = ["embed", "gru"]',
+    "k": "k = 4",
+    "width": "width = 32",
+    "path": "path = ",
+}
 
 
 @pytest.mark.parametrize("line", CONFIGS)
 def test_a_broken_config(line, config_file, cli, tmp_path):
     text = config_file.read_text()
     key = line.split(" = ")[0]
-    rooms = {"widht": "[sae]", "architecture": "[sae]", "source": "[records]", "views": "[harvest]", "options": "[model]"}
+    rooms = {
+        "widht": "[sae]",
+        "architecture": "[sae]",
+        "source": "[records]",
+        "views": "[harvest]",
+        "options": "[model]",
+    }
     if key in PLACES:
         text = "\n".join(line if old.startswith(PLACES[key]) else old for old in text.splitlines())
     elif key in rooms:

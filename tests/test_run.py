@@ -17,7 +17,11 @@ from seqsae import schema, shelf
 
 def hashes(run: Path) -> dict[str, str]:
     """Every file of a run but the timings, by content."""
-    return {path.relative_to(run).as_posix(): shelf.sha256(path) for path in sorted(run.rglob("*")) if path.is_file() and path.name != "timings.json"}
+    return {
+        path.relative_to(run).as_posix(): shelf.sha256(path)
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name != "timings.json"
+    }
 
 
 def test_a_run_writes_every_artefact_under_its_schema(config_file, cli, tmp_path):
@@ -87,9 +91,19 @@ cli.main()
         ("seqsae.sae.learner", "Learner", "learn", 0.02, "sae/.gru-topk-32x4-seed0.training/step-*"),
     ],
 )
-def test_killed_and_run_again_it_ends_with_the_same_bytes(module, owner, method, delay, sign, config_file, outsider, cli, tmp_path):
+def test_killed_and_run_again_it_ends_with_the_same_bytes(
+    module, owner, method, delay, sign, config_file, outsider, cli, tmp_path
+):
     run = tmp_path / "run"
-    code = SLOW.format(site=str(outsider), module=module, owner=owner, method=method, delay=delay, config=str(config_file), out=str(run))
+    code = SLOW.format(
+        site=str(outsider),
+        module=module,
+        owner=owner,
+        method=method,
+        delay=delay,
+        config=str(config_file),
+        out=str(run),
+    )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(run.glob(sign)):

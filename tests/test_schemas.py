@@ -31,7 +31,10 @@ def test_a_table_is_cast_and_ordered():
     [
         (pl.DataFrame({"subject": [1]}), "no column 'split'"),
         (pl.DataFrame({"subject": [-1], "split": ["train"]}), "expected uint32"),
-        (pl.DataFrame({"subject": [1], "split": [None]}, schema={"subject": pl.UInt32, "split": pl.String}), "empty values"),
+        (
+            pl.DataFrame({"subject": [1], "split": [None]}, schema={"subject": pl.UInt32, "split": pl.String}),
+            "empty values",
+        ),
         (pl.DataFrame({"subject": [1], "split": ["train"], "extra": [1]}), "unknown column 'extra'"),
     ],
 )

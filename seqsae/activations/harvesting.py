@@ -53,17 +53,26 @@ def harvest(
         **config.model_dump(mode="json", exclude={"views", "token_budget"}),
         "view": view.model_dump(mode="json"),
         "seed": seed if view.readout == "masked" else None,
-        "model": {"name": model.name, "fingerprint": model.fingerprint, "attention": model.attention, "vocabulary_hash": model.vocabulary_hash},
+        "model": {
+            "name": model.name,
+            "fingerprint": model.fingerprint,
+            "attention": model.attention,
+            "vocabulary_hash": model.vocabulary_hash,
+        },
     }
     job = _Job(model, data, view_of(data, view.name), view, config, seed)
-    artefact = shelf.stage(Path(out) / "activations" / view.folder, "activations", options, {"records": fingerprint(data)}, job.run)
+    artefact = shelf.stage(
+        Path(out) / "activations" / view.folder, "activations", options, {"records": fingerprint(data)}, job.run
+    )
     return Store(artefact)
 
 
 class _Job:
     """One harvest: its shards, done one by one."""
 
-    def __init__(self, model: SequenceModel, data: Dataset, view: View, reading: ViewConfig, config: HarvestConfig, seed: int):
+    def __init__(
+        self, model: SequenceModel, data: Dataset, view: View, reading: ViewConfig, config: HarvestConfig, seed: int
+    ):
         self.model, self.data, self.view, self.config, self.seed = model, data, view, config, seed
         self.masked = reading.readout == "masked"
 
@@ -77,7 +86,9 @@ class _Job:
         for number, first in enumerate(track(firsts, f"harvest {self.view.name}{' (masked)' if self.masked else ''}")):
             marker = done / f"{number:05d}.json"
             if not marker.is_file():
-                n_rows = self._shard(work, number, range(first, min(first + self.config.shard_samples, len(self.view))), offset)
+                n_rows = self._shard(
+                    work, number, range(first, min(first + self.config.shard_samples, len(self.view))), offset
+                )
                 shelf.write_json(marker, {"n_rows": n_rows})
             n_rows = _read_counts(marker)
             counts.extend(n_rows)
@@ -112,7 +123,10 @@ class _Job:
         batch = self.model.collate(prepared)
         if not self.masked:
             return self.model.capture(batch, self.config.sites)
-        turn = [passes_of(sample, len(one), self.config.masked_passes, self.seed) for sample, one in zip(samples, prepared, strict=True)]
+        turn = [
+            passes_of(sample, len(one), self.config.masked_passes, self.seed)
+            for sample, one in zip(samples, prepared, strict=True)
+        ]
         turn = torch.from_numpy(np.concatenate(turn))
         read: dict[str, Tensor] = {}
         for number in range(self.config.masked_passes):
@@ -133,8 +147,14 @@ def _read_counts(marker: Path) -> list[int]:
 def _narrow(value: Tensor, dtype: str, site: str, model: str) -> Tensor:
     narrow = value.to("cpu", DTYPES[dtype])
     if not torch.isfinite(narrow).all():
-        remedy = "look at the model's input" if not torch.isfinite(value).all() else 'store them with dtype = "float32" or "bfloat16"'
-        raise SeqsaeError(f"site {site!r} of model {model!r}: activations that {dtype} cannot hold (largest {value.abs().max():.3g}); {remedy}")
+        remedy = (
+            "look at the model's input"
+            if not torch.isfinite(value).all()
+            else 'store them with dtype = "float32" or "bfloat16"'
+        )
+        raise SeqsaeError(
+            f"site {site!r} of model {model!r}: activations that {dtype} cannot hold (largest {value.abs().max():.3g}); {remedy}"
+        )
     return narrow
 
 

@@ -22,7 +22,9 @@ class Store:
     """An `activations` artefact. Rows are numbered 0 to n_rows - 1, the same at every site."""
 
     def __init__(self, artefact: shelf.Artefact | Path | str):
-        self.artefact = artefact if isinstance(artefact, shelf.Artefact) else shelf.open_artefact(artefact, "activations")
+        self.artefact = (
+            artefact if isinstance(artefact, shelf.Artefact) else shelf.open_artefact(artefact, "activations")
+        )
         self.path = self.artefact.path
         self._shards: dict[tuple[str, int], Tensor] = {}
 
@@ -101,7 +103,11 @@ class Store:
     def _bounds(self) -> np.ndarray:
         """[shards + 1] first row of each shard."""
         per_shard = self.artefact.manifest["config"]["shard_samples"]
-        ends = np.cumsum(np.add.reduceat(self.samples["n_rows"].to_numpy().astype(np.int64), np.arange(0, len(self.samples), per_shard)))
+        ends = np.cumsum(
+            np.add.reduceat(
+                self.samples["n_rows"].to_numpy().astype(np.int64), np.arange(0, len(self.samples), per_shard)
+            )
+        )
         return np.concatenate([[0], ends])
 
     def _shard(self, site: str, number: int) -> Tensor:
@@ -112,5 +118,7 @@ class Store:
                 with safe_open(path, framework="pt") as file:
                     self._shards[site, number] = file.get_tensor("activations")
             except (SafetensorError, OSError) as cause:
-                raise SeqsaeError(f"{path}: not a readable shard ({cause}); delete {self.path} and harvest again") from None
+                raise SeqsaeError(
+                    f"{path}: not a readable shard ({cause}); delete {self.path} and harvest again"
+                ) from None
         return self._shards[site, number]

@@ -8,9 +8,8 @@ from seqsae import schema
 from seqsae.associations.effects import Effect, auroc, spearman
 from seqsae.associations.fitted import Composition, Position
 from seqsae.associations.ranks import rank_excess
-from seqsae.associations.screen import screen
 from seqsae.associations.targets import Target
-from seqsae.associations.units import Units
+from seqsae.associations.units import Units, screen_aims
 from seqsae.config import AssociateConfig
 from seqsae.features.encoding import Encoded
 from seqsae.features.sources import Dictionary, FeatureSource, Neurons, Pca, Tokens, TokensSeen
@@ -35,7 +34,9 @@ def sources_of(encoded: Encoded, names: tuple[str, ...], seed: int) -> list[Feat
     return [encoded, *[makers[name]() for name in names]]
 
 
-def baseline_table(encoded: Encoded, sources: list[FeatureSource], aims: list[Target], config: AssociateConfig) -> pl.DataFrame:
+def baseline_table(
+    encoded: Encoded, sources: list[FeatureSource], aims: list[Target], config: AssociateConfig
+) -> pl.DataFrame:
     """Schema `baselines`: for each source and target the unit that is best on the select split, scored on the test split."""
     found = []
     for source in track(sources, "baselines"):
@@ -47,7 +48,11 @@ def baseline_table(encoded: Encoded, sources: list[FeatureSource], aims: list[Ta
                 found += _unit_rows(encoded, source, group, config)
     columns = ["feature", "covariate", "category", "unit", "source", "baseline", "effect", "ci_low", "ci_high"]
     table = pl.DataFrame(found, schema=columns, orient="row", infer_schema_length=None)
-    return schema.check_table(table.with_columns(pl.col("effect", "ci_low", "ci_high").cast(pl.Float64).fill_nan(None)), "baselines", "baselines")
+    return schema.check_table(
+        table.with_columns(pl.col("effect", "ci_low", "ci_high").cast(pl.Float64).fill_nan(None)),
+        "baselines",
+        "baselines",
+    )
 
 
 def _unit_rows(encoded: Encoded, source: FeatureSource, group: list[Target], config: AssociateConfig) -> list[tuple]:
@@ -61,21 +66,34 @@ def _unit_rows(encoded: Encoded, source: FeatureSource, group: list[Target], con
         x = sign * _column(matrices[pooling], unit)
         effect = effect_of(aim, x, aim.y[test.chosen], test.cluster)
         label = source.labels[unit] + (f", {pooling}" if pooling else "") + (", low" if sign < 0 else "")
-        rows.append((None, aim.covariate, aim.category, aim.unit, source.name, label, effect.value, effect.ci_low, effect.ci_high))
+        rows.append(
+            (
+                None,
+                aim.covariate,
+                aim.category,
+                aim.unit,
+                source.name,
+                label,
+                effect.value,
+                effect.ci_low,
+                effect.ci_high,
+            )
+        )
     return rows
 
 
-def choose(select: Units, source: FeatureSource, group: list[Target], config: AssociateConfig) -> list[tuple[int, str | None, int]]:
+def choose(
+    select: Units, source: FeatureSource, group: list[Target], config: AssociateConfig
+) -> list[tuple[int, str | None, int]]:
     """For each target (unit, pooling, sign) farthest from no effect on the select split, among units with enough support.
 
     Ties, which are many at an AUROC of 1, go to the larger standardised statistic.
     """
-    y = np.column_stack([aim.y[select.chosen] for aim in group])
     pooled = select.pooled(source, config.poolings)
     best = [((-1.0, 0.0), (0, pooled.poolings[0], 1))] * len(group)
     nothing = np.array([0.5 if aim.is_binary else 0.0 for aim in group])
     for pooling in pooled.poolings:
-        result = screen(rank_excess(pooled.make(pooling)), y, select.cluster, config.min_support, np.array([aim.is_binary for aim in group]))
+        result = screen_aims(select, group, rank_excess(pooled.make(pooling)), config.min_support)
         distance = np.where(np.isfinite(result.p), np.round(np.abs(result.effect - nothing), 9), -1.0)
         for j in range(len(group)):
             unit = int(np.lexsort((np.abs(result.z[:, j]), distance[:, j]))[-1])
@@ -92,7 +110,17 @@ def _fitted_row(encoded: Encoded, source, aim: Target) -> tuple | None:
     if x is None:
         return None
     effect = effect_of(aim, x, aim.y[test.chosen], test.cluster)
-    return (None, aim.covariate, aim.category, aim.unit, source.name, source.label(aim), effect.value, effect.ci_low, effect.ci_high)
+    return (
+        None,
+        aim.covariate,
+        aim.category,
+        aim.unit,
+        source.name,
+        source.label(aim),
+        effect.value,
+        effect.ci_low,
+        effect.ci_high,
+    )
 
 
 def effect_of(aim: Target, x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> Effect:

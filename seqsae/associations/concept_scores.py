@@ -36,7 +36,9 @@ def concepts(encoded: Encoded, data: Dataset | Covariates, *, seed: int = 0) -> 
     """
     covariates = data.covariates if isinstance(data, Dataset) else data
     if covariates.truth is None:
-        raise SeqsaeError("this data has no planted truth (truth.json, truth_spans.parquet); make some with `seqsae synth make`")
+        raise SeqsaeError(
+            "this data has no planted truth (truth.json, truth_spans.parquet); make some with `seqsae synth make`"
+        )
     return concept_table(encoded, covariates, seed)
 
 
@@ -46,7 +48,11 @@ def concept_table(encoded: Encoded, covariates: Covariates, seed: int) -> pl.Dat
     rows: list[dict] = []
     for source in track(_sources(encoded, seed), "concepts"):
         for unit in ("token", "subject"):
-            named = [concept for concept in covariates.truth["concepts"] if (concept["level"] == "person") == (unit == "subject")]
+            named = [
+                concept
+                for concept in covariates.truth["concepts"]
+                if (concept["level"] == "person") == (unit == "subject")
+            ]
             if named:
                 rows += _score_source(source, store, unit, named, covariates.truth_spans)
     return schema.check_table(pl.DataFrame(rows, infer_schema_length=None), "concepts", "concepts")
@@ -58,9 +64,17 @@ def found(table: pl.DataFrame) -> pl.DataFrame:
     hit = (pl.col("f1") > 0.5) & (lift > LIFT)
     order = pl.Enum(LEVELS)
     grouped = table.group_by("source", "level", maintain_order=True).agg(
-        pl.len().alias("concepts"), hit.sum().alias("found"), pl.col("f1").mean(), pl.col("auroc").mean(), pl.col("trivial_f1").mean()
+        pl.len().alias("concepts"),
+        hit.sum().alias("found"),
+        pl.col("f1").mean(),
+        pl.col("auroc").mean(),
+        pl.col("trivial_f1").mean(),
     )
-    return grouped.with_columns(pl.col("level").cast(order)).sort("level", maintain_order=True).with_columns(pl.col("level").cast(pl.String))
+    return (
+        grouped.with_columns(pl.col("level").cast(order))
+        .sort("level", maintain_order=True)
+        .with_columns(pl.col("level").cast(pl.String))
+    )
 
 
 def _sources(encoded: Encoded, seed: int) -> list[FeatureSource]:
@@ -104,7 +118,9 @@ def _inside(spans: pl.DataFrame, offsets: np.ndarray) -> np.ndarray:
     return np.cumsum(steps)[:-1] > 0
 
 
-def _score_source(source: FeatureSource, store: Store, unit: str, named: list[dict], spans: pl.DataFrame) -> Iterator[dict]:
+def _score_source(
+    source: FeatureSource, store: Store, unit: str, named: list[dict], spans: pl.DataFrame
+) -> Iterator[dict]:
     labels = concept_labels(store, spans, [concept["name"] for concept in named], unit)
     select, test = (Units(store, unit, split) for split in ("select", "test"))
     y_select, y_test = labels[select.chosen], labels[test.chosen]

@@ -100,9 +100,7 @@ def paired(table: pl.DataFrame, a: str, b: str, measure: str = "top") -> Paired:
     return Paired(float(per_split.mean()), float(sd), len(per_split))
 
 
-def _halves(
-    y: np.ndarray, member: np.ndarray, picking: np.ndarray, min_pos: int
-) -> Iterator[tuple[_Half, _Half]]:
+def _halves(y: np.ndarray, member: np.ndarray, picking: np.ndarray, min_pos: int) -> Iterator[tuple[_Half, _Half]]:
     """(half that picks, half held out), once for each group of covariates with the same missing rows."""
     for columns in same_missing(y):
         present = np.isfinite(y[:, columns[0]])

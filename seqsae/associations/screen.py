@@ -152,9 +152,7 @@ def _effects(ranks: RankMatrix, scores: _Scores, total: np.ndarray) -> np.ndarra
         return np.where(scores.binary, auroc, total / np.sqrt(np.outer(ranks.sum2, syy)))
 
 
-def _null(
-    ranks: RankMatrix, scores: _Scores, total: np.ndarray, testable: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _null(ranks: RankMatrix, scores: _Scores, total: np.ndarray, testable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(z, p) [F, c] of T = `total`; p is NaN where not `testable`, z where T cannot vary."""
     n, r = ranks.n, scores.r
     variance = np.outer(ranks.sum2, (r**2).sum(axis=0)) / (n - 1)

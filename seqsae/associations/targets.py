@@ -58,8 +58,14 @@ def supported(found: list[Target], covariates: Covariates, store: Store) -> list
         else:
             lost.setdefault((target.covariate, needed), []).append(target.category)
     for (covariate, needed), categories in lost.items():
-        what = "" if categories == [None] else f" ({len(categories)} categories: {', '.join(categories[:4])}{', ...' if len(categories) > 4 else ''})"
-        say(f"covariate {covariate}{what}: fewer than {needed} clusters on one side in the select or the test split: not tested")
+        what = (
+            ""
+            if categories == [None]
+            else f" ({len(categories)} categories: {', '.join(categories[:4])}{', ...' if len(categories) > 4 else ''})"
+        )
+        say(
+            f"covariate {covariate}{what}: fewer than {needed} clusters on one side in the select or the test split: not tested"
+        )
     return kept
 
 
@@ -80,7 +86,9 @@ def per_sample(table: pl.DataFrame | None, name: str, store: Store) -> pl.Series
     """[n_samples] a covariate of each sample's subject, null where it has none. Raises SeqsaeError if there is no such column."""
     if table is None or name not in table.columns:
         raise SeqsaeError(f"covariate {name!r} has no column; give the covariate table with the schema")
-    return store.samples.select("subject").join(table.select("subject", name), on="subject", how="left", maintain_order="left")[name]
+    return store.samples.select("subject").join(
+        table.select("subject", name), on="subject", how="left", maintain_order="left"
+    )[name]
 
 
 def _positive(entry: dict, column: pl.Series) -> str:
@@ -152,7 +160,9 @@ def _of_labels(covariates: Covariates, store: Store) -> list[Target]:
             categories = ["true"] if kind == "binary" else text.drop_nulls().unique().sort()
             found += [_one({"name": name, "type": kind}, text, category) for category in categories]
         else:
-            found.append(Target(name, None, "continuous", "subject", values.cast(pl.Float64).fill_null(float("nan")).to_numpy()))
+            found.append(
+                Target(name, None, "continuous", "subject", values.cast(pl.Float64).fill_null(float("nan")).to_numpy())
+            )
     return found
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
 from seqsae.activations.store import Store
-from seqsae.associations.targets import cluster_codes, split_of
+from seqsae.associations.clustered import screen_rows
+from seqsae.associations.ranks import RankMatrix
+from seqsae.associations.screen import Screen, screen
+from seqsae.associations.targets import Target, cluster_codes, split_of
 from seqsae.features.pooling import pool
 from seqsae.features.sources import FeatureSource
 
@@ -22,16 +26,16 @@ class Units:
     unit: str
     split: str
 
-    @property
+    @cached_property
     def chosen(self) -> np.ndarray:
         """Indices of the view's units (samples or rows) in this split, ascending."""
         return np.flatnonzero(split_of(self.store, self.unit) == self.split)
 
-    @property
+    @cached_property
     def cluster(self) -> np.ndarray:
         return cluster_codes(self.store, self.unit)[self.chosen]
 
-    @property
+    @cached_property
     def rows(self) -> np.ndarray:
         """Row numbers of the units, ascending."""
         if self.unit == "token":
@@ -46,6 +50,13 @@ class Units:
         dense = not sp.issparse(values)
         counts = self.store.samples["n_rows"].to_numpy()[self.chosen].astype(np.int64)
         return Pooled(list(DENSE_POOLINGS if dense else poolings), lambda pooling: pool(values, counts, pooling))
+
+
+def screen_aims(here: Units, aims: list[Target], ranks: RankMatrix, min_support: int) -> Screen:
+    """Every feature against every aim over these units, by the test that fits them: rows are no witnesses of their own."""
+    y = np.column_stack([aim.y[here.chosen] for aim in aims])
+    test = screen_rows if here.unit == "token" else screen
+    return test(ranks, y, here.cluster, min_support, np.array([aim.is_binary for aim in aims]))
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ class Encoded:
         codes = pl.concat(parts)
         counts = np.bincount(codes["row"].to_numpy(), minlength=self.store.n_rows)
         indptr = np.concatenate([[0], np.cumsum(counts)])
-        return sp.csr_array((codes["value"].to_numpy(), codes["feature"].to_numpy(), indptr), shape=(self.store.n_rows, len(self.labels)))
+        return sp.csr_array(
+            (codes["value"].to_numpy(), codes["feature"].to_numpy(), indptr),
+            shape=(self.store.n_rows, len(self.labels)),
+        )
 
     def values(self, rows: np.ndarray) -> sp.csr_array:
         """[len(rows), width]."""
@@ -57,7 +60,9 @@ class Encoded:
         return schema.check_table(self.artefact.table("examples.parquet"), "examples", str(self.path))
 
 
-def encode(saes: SAE | Sequence[SAE], acts: Store, *, out: Path | str | None = None, config: FeaturesConfig | None = None) -> Encoded:
+def encode(
+    saes: SAE | Sequence[SAE], acts: Store, *, out: Path | str | None = None, config: FeaturesConfig | None = None
+) -> Encoded:
     """The codes of the first SAE on every row of `acts`, and its features' profiles.
 
     Args:
@@ -74,7 +79,9 @@ def encode(saes: SAE | Sequence[SAE], acts: Store, *, out: Path | str | None = N
     check_identity(sae, acts.model["name"], acts.model["fingerprint"], _held(acts, site))
     folder = (Path(out) if out else acts.path.parents[1]) / "features" / sae.artefact.path.name / acts.view
     inputs = {"activations": acts.artefact, **{f"sae{i}": one.artefact for i, one in enumerate(saes)}}
-    artefact = shelf.stage(folder, "features", config.model_dump(mode="json"), inputs, lambda work: _write(saes, acts, site, config, work))
+    artefact = shelf.stage(
+        folder, "features", config.model_dump(mode="json"), inputs, lambda work: _write(saes, acts, site, config, work)
+    )
     return Encoded(artefact, acts, sae)
 
 

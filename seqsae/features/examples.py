@@ -16,7 +16,9 @@ def examples(codes: sp.csr_array, rows: np.ndarray, store: Store, top: int, cont
     found = []
     for feature in range(codes.shape[1]):
         low, high = by_feature.indptr[feature], by_feature.indptr[feature + 1]
-        for rank, (row, value) in enumerate(_strongest(rows[by_feature.indices[low:high]], by_feature.data[low:high], sample_of, top)):
+        for rank, (row, value) in enumerate(
+            _strongest(rows[by_feature.indices[low:high]], by_feature.data[low:high], sample_of, top)
+        ):
             end = ends[sample_of[row]]
             start = end - int(store.samples["n_rows"][int(sample_of[row])])
             before, after = tokens[max(start, row - context) : row], tokens[row + 1 : min(end, row + 1 + context)]

@@ -42,6 +42,10 @@ def _max(values: sp.coo_array, sample: np.ndarray, n_samples: int) -> sp.csr_arr
     rows, columns = sample[values.coords[0]], values.coords[1]
     order = np.lexsort((columns, rows))
     rows, columns, data = rows[order], columns[order], values.data[order].astype(np.float64)
-    first = np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])]) if len(rows) else np.array([], int)
+    first = (
+        np.flatnonzero(np.r_[True, (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])])
+        if len(rows)
+        else np.array([], int)
+    )
     top = np.maximum.reduceat(data, first) if len(first) else data
     return sp.csr_array((top, (rows[first], columns[first])), shape=(n_samples, values.shape[1]))

@@ -78,7 +78,9 @@ class Dictionary:
 
     def values(self, rows: np.ndarray) -> sp.csr_array:
         with torch.no_grad():
-            parts = [as_csr(self.sae.encode(self.store.read(self.site, block)), len(self.labels)) for block in blocks(rows)]
+            parts = [
+                as_csr(self.sae.encode(self.store.read(self.site, block)), len(self.labels)) for block in blocks(rows)
+            ]
         return sp.vstack(parts, format="csr") if parts else sp.csr_array((0, len(self.labels)), dtype=np.float32)
 
 
@@ -110,7 +112,11 @@ class TokensSeen:
         parts, width = [], len(self.labels)
         for sample in np.unique(self.row_sample[rows]):
             start = self.ends[sample - 1] if sample else 0
-            here = rows[self.row_sample[rows] == sample] - start if len(rows) < 2 else _within(rows, start, self.ends[sample])
+            here = (
+                rows[self.row_sample[rows] == sample] - start
+                if len(rows) < 2
+                else _within(rows, start, self.ends[sample])
+            )
             parts.append(_seen(self.codes[start : self.ends[sample]], width)[here])
         return sp.vstack(parts, format="csr") if parts else sp.csr_array((0, width), dtype=np.float32)
 
@@ -126,7 +132,10 @@ def _seen(codes: np.ndarray, width: int) -> sp.csr_array:
     firsts = np.sort(np.unique(codes, return_index=True)[1])
     counts = np.searchsorted(firsts, np.arange(len(codes)), side="right")
     indices = np.concatenate([codes[firsts[:count]] for count in counts])
-    return sp.csr_array((np.ones(len(indices), np.float32), indices, np.concatenate([[0], np.cumsum(counts)])), shape=(len(codes), width))
+    return sp.csr_array(
+        (np.ones(len(indices), np.float32), indices, np.concatenate([[0], np.cumsum(counts)])),
+        shape=(len(codes), width),
+    )
 
 
 def token_codes(store: Store) -> tuple[np.ndarray, list[str]]:

@@ -37,7 +37,9 @@ def atlas(
 
     def write(work: Path) -> None:
         directions = sae.W_dec.detach().cpu().numpy()
-        make(directions, associated.encoded.profile, associated.table, config, seed).write_parquet(work / "atlas.parquet")
+        make(directions, associated.encoded.profile, associated.table, config, seed).write_parquet(
+            work / "atlas.parquet"
+        )
 
     return shelf.stage(folder, "atlas", options, inputs, write, ("umap-learn", "hdbscan"))
 
@@ -62,7 +64,9 @@ def make(
     profile = profile.sort("feature")
     features = profile["feature"].to_numpy()
     if len(features) and (features.max() >= len(W_dec) or features.min() < 0):
-        raise SeqsaeError(f"profile: feature {features.max()} is not in the SAE, which has {len(W_dec)}; give the profile of this SAE")
+        raise SeqsaeError(
+            f"profile: feature {features.max()} is not in the SAE, which has {len(W_dec)}; give the profile of this SAE"
+        )
     directions = np.asarray(W_dec, dtype=np.float32)[features]
     live = ~profile["dead"].to_numpy() & (directions != 0).any(axis=1)
     points = np.full((len(features), 2), np.nan, dtype=np.float32)
@@ -82,5 +86,7 @@ def _table(
     placed = pl.DataFrame({"feature": features, "x": points[:, 0], "y": points[:, 1], "cluster": cluster})
     placed = placed.with_columns(pl.col("x", "y").fill_nan(None))
     names = cluster_labels(placed, profile, associations)
-    named = placed.with_columns(pl.Series("cluster_label", [names.get(number) for number in placed["cluster"]], dtype=pl.String))
+    named = placed.with_columns(
+        pl.Series("cluster_label", [names.get(number) for number in placed["cluster"]], dtype=pl.String)
+    )
     return schema.check_table(named, "atlas", "atlas")

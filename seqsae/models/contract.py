@@ -85,7 +85,7 @@ class SequenceModel(ABC):
         batch_first: False if the sites give [T, B, d].
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a model's whole description in one call
         self,
         module: nn.Module,
         sites: Iterable[str] | Mapping[str, int],
@@ -116,7 +116,7 @@ class SequenceModel(ABC):
 
     def hide(self, batch: Batch, where: Tensor) -> Batch:
         """The batch with the tokens at `where` [B, T] bool replaced by the mask token. Only masked LMs can."""
-        raise SeqsaeError(f"model {self.name!r} has no masked readout; use readout = \"observed\"")
+        raise SeqsaeError(f'model {self.name!r} has no masked readout; use readout = "observed"')
 
     def forward(self, batch: Batch) -> Any:
         """The module's own output for a batch."""

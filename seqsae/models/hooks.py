@@ -106,7 +106,9 @@ def tensor_of(value: Any, site: str) -> Tensor:
     inner = _parts(value)
     if inner and isinstance(inner[0], Tensor):
         return inner[0]
-    raise SeqsaeError(f"site {site!r} gives {type(value).__name__}, in which there is no tensor in front; choose another site")
+    raise SeqsaeError(
+        f"site {site!r} gives {type(value).__name__}, in which there is no tensor in front; choose another site"
+    )
 
 
 def with_tensor(value: Any, tensor: Tensor) -> Any:

@@ -16,7 +16,7 @@ PAD_KEYS = ("src_key_padding_mask", "key_padding_mask")  # torch's convention: T
 REAL_KEYS = ("attention_mask",)  # transformers' convention: 1 is real
 
 
-def wrap(
+def wrap(  # noqa: PLR0913  a model's whole description in one call
     module: nn.Module,
     sites: Iterable[str],
     collate: Callable[[list[dict]], Any],
@@ -43,9 +43,8 @@ def wrap(
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise SeqsaeError("a TorchScript module cannot be hooked; give the original nn.Module")
-    name = name or type(module).__name__
-    options = dict(name=name, attention=attention, pad_invariant=pad_invariant, device=device, batch_first=batch_first)
-    return Wrapped(module, sites, collate, hide, **options)
+    options = {"attention": attention, "pad_invariant": pad_invariant, "device": device, "batch_first": batch_first}
+    return Wrapped(module, sites, collate, hide, name=name or type(module).__name__, **options)
 
 
 class Wrapped(SequenceModel):
@@ -116,7 +115,12 @@ def item_of(record: Record) -> dict:
         return record.item
     if record.sequence is not None:
         return {"subject_id": record.subject_id, "token": list(record.sequence)}
-    return {"subject_id": record.subject_id, "token": list(record.code), "time": record.time, "value": record.numeric_value}
+    return {
+        "subject_id": record.subject_id,
+        "token": list(record.code),
+        "time": record.time,
+        "value": record.numeric_value,
+    }
 
 
 def tokens_of(item: dict, n_rows: int, subject_id: Any) -> np.ndarray:

@@ -65,8 +65,12 @@ def worth(rows: pl.DataFrame, effect_name: str) -> dict:
     """
     names = in_order(set(rows["source"]))
     titles = {source["name"]: source["label"] for source in legend(names)}
-    values = rows.with_columns(lane=pl.when(pl.col("source") == "sae").then(0).otherwise(1), source=pl.col("source").replace(titles))
-    none, title = (0.5, "AUROC on the test split") if effect_name == "AUROC" else (0.0, "Spearman's ρ on the test split")
+    values = rows.with_columns(
+        lane=pl.when(pl.col("source") == "sae").then(0).otherwise(1), source=pl.col("source").replace(titles)
+    )
+    none, title = (
+        (0.5, "AUROC on the test split") if effect_name == "AUROC" else (0.0, "Spearman's ρ on the test split")
+    )
     low, high = _domain(rows, none)
     scale = alt.Scale(domain=[low, high], nice=False, clamp=True)
     x = alt.X("effect:Q", title=title, scale=scale, axis=TICKS)

@@ -43,7 +43,9 @@ def worth_rows(known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame, ef
         .unique(["covariate", "unit"], keep="first", maintain_order=True)
     )
     best = units.filter(pl.col("feature").is_null() | (pl.col("source") == "sae")).drop_nulls("effect")
-    rows = best.join(chosen.select("pair", "label", "effect_name"), on="pair").unique(["pair", "source"], keep="first", maintain_order=True)
+    rows = best.join(chosen.select("pair", "label", "effect_name"), on="pair").unique(
+        ["pair", "source"], keep="first", maintain_order=True
+    )
     ours = rows.filter(pl.col("source") == "sae").select("pair", ours=strength())
     return (
         rows.join(ours, on="pair", how="left")

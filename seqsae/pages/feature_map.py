@@ -16,7 +16,9 @@ def feature_map() -> dict:
 
     `map` holds x, y, color, shape, size and what the tooltip says; the brush is the signal `brush`.
     """
-    brush = alt.selection_interval(name="brush", encodings=["x", "y"], zoom=False, mark=alt.BrushConfig(fillOpacity=0.08, stroke=MUTED))
+    brush = alt.selection_interval(
+        name="brush", encodings=["x", "y"], zoom=False, mark=alt.BrushConfig(fillOpacity=0.08, stroke=MUTED)
+    )
     bare = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
     x = alt.X("x:Q", scale=alt.Scale(zero=False, padding=18, nice=False), axis=bare, title=None)
     y = alt.Y("y:Q", scale=alt.Scale(zero=False, padding=18, nice=False), axis=bare, title=None)

@@ -85,7 +85,9 @@ def run_card(run: dict) -> str:
 
 def group(heading: str, entries: dict) -> str:
     """A heading over a list of names and values."""
-    lines = "".join(f"<div><dt>{escape(words(str(key)))}</dt><dd>{value(item)}</dd></div>" for key, item in entries.items())
+    lines = "".join(
+        f"<div><dt>{escape(words(str(key)))}</dt><dd>{value(item)}</dd></div>" for key, item in entries.items()
+    )
     return f'<section class="facts"><h3>{escape(heading)}</h3><dl>{lines}</dl></section>'
 
 

@@ -37,7 +37,10 @@ def report(
     def write(work: Path) -> None:
         render(content(associated, atlas, saes, config), work / "index.html")
 
-    return shelf.stage(out, "report", config.model_dump(mode="json"), inputs, write, ("altair", "vl-convert-python")).path / "index.html"
+    return (
+        shelf.stage(out, "report", config.model_dump(mode="json"), inputs, write, ("altair", "vl-convert-python")).path
+        / "index.html"
+    )
 
 
 def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], config: ReportConfig) -> Content:
@@ -53,7 +56,9 @@ def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], 
         atlas=schema.check_table(atlas.table("atlas.parquet"), "atlas", str(atlas.path)),
         examples=encoded.examples,
         concepts=associated.concepts,
-        metrics=schema.check_table(encoded.sae.artefact.table("metrics.parquet"), "metrics", str(encoded.sae.artefact.path)),
+        metrics=schema.check_table(
+            encoded.sae.artefact.table("metrics.parquet"), "metrics", str(encoded.sae.artefact.path)
+        ),
         resplits=associated.resplits,
         q=associated.artefact.manifest["config"]["q"],
         cards=config.features,
@@ -88,7 +93,11 @@ def _known(associated: Associated, entry: dict) -> dict[str, int]:
     """Subjects by split in which the covariate is known."""
     subjects, covariates = associated.encoded.store.subjects, associated.covariates
     if entry["level"] == "token":
-        known = covariates.annotations.filter(pl.col("covariate") == entry["name"]).select(pl.col("sample").alias("subject")).unique()
+        known = (
+            covariates.annotations.filter(pl.col("covariate") == entry["name"])
+            .select(pl.col("sample").alias("subject"))
+            .unique()
+        )
     elif covariates.table is None or entry["name"] not in covariates.table.columns:
         return {}
     else:

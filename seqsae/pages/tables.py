@@ -23,7 +23,9 @@ def pairs(content: Content) -> pl.DataFrame:
     return (
         found.join(names, on=PAIR, how="left", nulls_equal=True)
         .with_columns(
-            pl.col("effect_name").fill_null(pl.when(pl.col("covariate").is_in(sorted(ranked))).then(pl.lit("spearman")).otherwise(pl.lit("AUROC"))),
+            pl.col("effect_name").fill_null(
+                pl.when(pl.col("covariate").is_in(sorted(ranked))).then(pl.lit("spearman")).otherwise(pl.lit("AUROC"))
+            ),
             order=pl.col("covariate").replace_strict(order, default=len(order), return_dtype=pl.Int64),
             label=pl.concat_str(
                 "covariate",
@@ -51,7 +53,11 @@ def discoveries(found: pl.DataFrame, q: float) -> pl.DataFrame:
     """For each pair: `discoveries` at level q on the select split, and `held`, those confirmed on the test split."""
     turned = (pl.col("verdict") == "not-replicated").fill_null(False)  # significant, but the other way round
     held = (pl.col("p_test_holm") <= HOLM).fill_null(False) & ~turned
-    return found.filter(pl.col("q_select") <= q).group_by("pair", maintain_order=True).agg(discoveries=pl.len(), held=held.sum())
+    return (
+        found.filter(pl.col("q_select") <= q)
+        .group_by("pair", maintain_order=True)
+        .agg(discoveries=pl.len(), held=held.sum())
+    )
 
 
 def best_units(content: Content, known: pl.DataFrame) -> pl.DataFrame:
@@ -83,7 +89,9 @@ def covariates(content: Content, known: pl.DataFrame, found: pl.DataFrame) -> pl
 
 def split_counts(counts: dict[str, int]) -> list[tuple[str, int]]:
     """The splits in their fixed order, others after them by name, each with its count."""
-    return [(split, counts[split]) for split in sorted(counts, key=lambda split: (_SPLITS.get(split, len(_SPLITS)), split))]
+    return [
+        (split, counts[split]) for split in sorted(counts, key=lambda split: (_SPLITS.get(split, len(_SPLITS)), split))
+    ]
 
 
 _SPLITS = {"train": 0, "select": 1, "calibrate": 2, "test": 3}
@@ -126,7 +134,9 @@ def shown(found: pl.DataFrame, cards: list[int]) -> pl.DataFrame:
     """The associations that the page carries: a few a feature, more where it has a card."""
     rank = pl.int_range(pl.len()).over("feature")
     limit = pl.when(pl.col("feature").is_in(cards)).then(PER_CARD).otherwise(PER_FEATURE)
-    kept = found.filter(rank < limit).with_columns(on_test=(pl.col("p_test").is_not_null() | pl.col("ci_low").is_not_null()).cast(pl.Int8))
+    kept = found.filter(rank < limit).with_columns(
+        on_test=(pl.col("p_test").is_not_null() | pl.col("ci_low").is_not_null()).cast(pl.Int8)
+    )
     kept = kept.drop(*PAIR, "label", "effect_name", "kind", "window", "p_select", "p_test")
     return kept.drop([name for name in kept.columns if kept[name].null_count() == len(kept)])
 

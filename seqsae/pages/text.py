@@ -26,7 +26,9 @@ def aligned(header: list[str], rows: list[list[str]]) -> str:
     """Columns as wide as their widest cell, two spaces apart."""
     cells = [header, *rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
 
 
 def covariates(associated: Associated) -> str:
@@ -38,7 +40,9 @@ def covariates(associated: Associated) -> str:
     )
     rows = []
     for covariate, category, held in counts.head(SHOWN).iter_rows():
-        mine = baselines.filter((pl.col("covariate") == covariate) & pl.col("category").eq_missing(pl.lit(category, pl.String)))
+        mine = baselines.filter(
+            (pl.col("covariate") == covariate) & pl.col("category").eq_missing(pl.lit(category, pl.String))
+        )
         by_source = {row["source"]: row for row in mine.iter_rows(named=True)}
         name = covariate if category is None else f"{covariate} = {category}"
         rows.append([name, str(held), *[_effect(by_source.get(source)) for source in sources]])
@@ -62,13 +66,23 @@ def resplit_lines(table: pl.DataFrame) -> str:
             (pl.col("covariate") + pl.lit(" ") + pl.col("category").fill_null("")).alias("covariate")
         )
         for source in [source for source in SOURCES if source in mine["source"]]:
-            per_split = mine.filter(pl.col("source") == source).group_by("split").agg(pl.col("top").mean(), pl.col("best").mean())
-            gap = "" if source == "sae" else "sae less it {0.mean:+.3f} +- {0.sd:.3f}".format(paired(mine, "sae", source))
+            per_split = (
+                mine.filter(pl.col("source") == source)
+                .group_by("split")
+                .agg(pl.col("top").mean(), pl.col("best").mean())
+            )
+            gap = (
+                "" if source == "sae" else "sae less it {0.mean:+.3f} +- {0.sd:.3f}".format(paired(mine, "sae", source))
+            )
             n = mine["covariate"].n_unique()
             lines.append([f"{covariate} ({n})", source, _spread(per_split["top"]), _spread(per_split["best"]), gap])
     n_splits = table["split"].n_unique()
     title = f"Over {n_splits} random cuts of the held-out clusters (units picked on one half, AUROC on the other, mean +- sd over cuts):"
-    return title + "\n" + aligned(["covariate (targets)", "source", "mean of 5 best units", "best unit", "paired difference"], lines)
+    return (
+        title
+        + "\n"
+        + aligned(["covariate (targets)", "source", "mean of 5 best units", "best unit", "paired difference"], lines)
+    )
 
 
 def _spread(values: pl.Series) -> str:
@@ -132,4 +146,8 @@ def quality(study) -> str:
 def times(study) -> str:
     """Seconds by stage of this call; a kept stage costs next to nothing."""
     total = sum(study.seconds.values())
-    return "seconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in study.seconds.items()) + f", all {total:.1f}"
+    return (
+        "seconds: "
+        + ", ".join(f"{name} {seconds:.1f}" for name, seconds in study.seconds.items())
+        + f", all {total:.1f}"
+    )

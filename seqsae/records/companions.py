@@ -23,16 +23,32 @@ def read_source(path: Path) -> Dataset:
     Raises:
         SeqsaeError: nothing there that can be read, naming what would be.
     """
-    if not path.exists():
-        raise SeqsaeError(f"{path}: no such file or folder; check the path")
+    return meds_folder(path) if (path / "data").is_dir() else sequence_file(path)
+
+
+def meds_folder(path: Path | str | None) -> Dataset:
+    """The built-in source `meds`: a folder with data/*.parquet, and its companions."""
+    folder = _given(path)
+    return _beside(meds.read(folder), folder)
+
+
+def sequence_file(path: Path | str | None) -> Dataset:
+    """The built-in sources `fasta` and `sequences`: a file, or a folder that holds one, and its companions."""
+    path = _given(path)
     if path.is_file():
-        return sequences.read(path)
-    if (path / "data").is_dir():
-        return _beside(meds.read(path), path)
+        return _beside(sequences.read(path), path.parent)
     for file in sorted(path.iterdir()):
         if file.name == "sequences.parquet" or file.name.removesuffix(".gz").endswith(sequences.FASTA):
             return _beside(sequences.read(file), path)
     raise SeqsaeError(f"{path}: neither a MEDS folder (data/*.parquet) nor one with sequences.parquet or a .fasta file")
+
+
+def _given(path: Path | str | None) -> Path:
+    if path is None:
+        raise SeqsaeError("this source needs a path; give records.path in the config, or --data")
+    if not Path(path).exists():
+        raise SeqsaeError(f"{path}: no such file or folder; check the path")
+    return Path(path)
 
 
 def _beside(data: Dataset, folder: Path) -> Dataset:
@@ -44,9 +60,14 @@ def _beside(data: Dataset, folder: Path) -> Dataset:
     if (folder / "truth.json").is_file():
         truth = schema.check_document(_json(folder / "truth.json"), "truth", str(folder / "truth.json"))
         spans = read_parquet(folder / "truth_spans.parquet")
-        data = replace(data, truth=truth, truth_spans=schema.check_table(spans, "truth_spans", str(folder / "truth_spans.parquet")))
+        data = replace(
+            data, truth=truth, truth_spans=schema.check_table(spans, "truth_spans", str(folder / "truth_spans.parquet"))
+        )
     data = with_labels(data, sorted((folder / "labels").glob("*.parquet")) if (folder / "labels").is_dir() else None)
-    table = next((folder / f"covariates.{kind}" for kind in ("parquet", "csv") if (folder / f"covariates.{kind}").is_file()), None)
+    table = next(
+        (folder / f"covariates.{kind}" for kind in ("parquet", "csv") if (folder / f"covariates.{kind}").is_file()),
+        None,
+    )
     return with_covariates(data, table, None)
 
 
@@ -59,10 +80,14 @@ def _json(path: Path) -> dict:
 
 def _annotations(data: Dataset, file: Path) -> pl.DataFrame:
     table = key_by_subject(read_parquet(file), data.subjects, str(file)).rename({"subject": "sample"})
-    table = schema.check_table(table, "annotations", str(file)).sort("sample", "start", "covariate", maintain_order=True)
+    table = schema.check_table(table, "annotations", str(file)).sort(
+        "sample", "start", "covariate", maintain_order=True
+    )
     empty = table.filter(pl.col("end") <= pl.col("start"))
     if len(empty):
-        raise SeqsaeError(f"{file}: an annotation of {empty['covariate'][0]!r} ends at {empty['end'][0]} where it starts; ends are one past the last")
+        raise SeqsaeError(
+            f"{file}: an annotation of {empty['covariate'][0]!r} ends at {empty['end'][0]} where it starts; ends are one past the last"
+        )
     return table
 
 
@@ -85,7 +110,9 @@ def with_covariates(data: Dataset, table: Any, document: Any) -> Dataset:
     known = set() if data.annotations is None else set(data.annotations["covariate"].unique())
     absent = [name for name in tokens if name not in known]
     if absent:
-        raise SeqsaeError(f"{where}: token-level covariate {absent[0]!r} is in no annotation; add annotations.parquet or drop it from the schema")
+        raise SeqsaeError(
+            f"{where}: token-level covariate {absent[0]!r} is in no annotation; add annotations.parquet or drop it from the schema"
+        )
     return replace(data, covariate_table=cov.typed(keyed, document, where), covariate_schema=document)
 
 
@@ -106,7 +133,9 @@ def with_cluster(data: Dataset, cluster: str | Mapping | pl.DataFrame | None) ->
         return data
     if isinstance(cluster, str):
         if data.covariate_table is None or cluster not in data.covariate_table.columns:
-            raise SeqsaeError(f"cluster {cluster!r} is no covariate column; give one, or subjects.parquet with subject_id, cluster")
+            raise SeqsaeError(
+                f"cluster {cluster!r} is no covariate column; give one, or subjects.parquet with subject_id, cluster"
+            )
         table = data.covariate_table.select("subject", pl.col(cluster).cast(pl.String).alias("cluster"))
     else:
         if isinstance(cluster, Mapping):
@@ -136,16 +165,28 @@ def with_labels(data: Dataset, labels: Mapping[str, Any] | Iterable[str | Path] 
 def _labels(data: Dataset, name: str, table: Any) -> pl.DataFrame:
     where = f"labels {name!r}"
     if name == "full":
-        raise SeqsaeError("labels: a label table cannot be called 'full', which is the view of whole records; rename it")
+        raise SeqsaeError(
+            "labels: a label table cannot be called 'full', which is the view of whole records; rename it"
+        )
     if data.kind != "events":
         raise SeqsaeError(f"{where}: prediction times need events with times; this data has {data.kind}")
     frame = table if isinstance(table, pl.DataFrame) else read_parquet(Path(table))
     keyed = schema.check_table(key_by_subject(frame, data.subjects, where), "labels", where)
-    first = data.table.filter(pl.col("time").is_not_null() & (pl.col("code") != "MEDS_BIRTH")).group_by("subject").agg(pl.col("time").min().alias("first"))
-    known = keyed.join(first, on="subject", how="inner", maintain_order="left").filter(pl.col("prediction_time") >= pl.col("first"))
+    first = (
+        data.table.filter(pl.col("time").is_not_null() & (pl.col("code") != "MEDS_BIRTH"))
+        .group_by("subject")
+        .agg(pl.col("time").min().alias("first"))
+    )
+    known = keyed.join(first, on="subject", how="inner", maintain_order="left").filter(
+        pl.col("prediction_time") >= pl.col("first")
+    )
     lost = len(frame) - len(known)
     if not len(known):
         raise SeqsaeError(f"{where}: every prediction time is before its subject's first event; check the times")
     if lost:
         say(f"{where}: {lost} of {len(frame)} left out (unknown subject, or nothing known at the prediction time)")
-    return known.drop("first").unique(["subject", "prediction_time"], maintain_order=True).sort("subject", "prediction_time")
+    return (
+        known.drop("first")
+        .unique(["subject", "prediction_time"], maintain_order=True)
+        .sort("subject", "prediction_time")
+    )

@@ -41,7 +41,9 @@ def read_table(path: Path) -> pl.DataFrame:
     except FileNotFoundError:
         raise SeqsaeError(f"{path}: no such file; check the path") from None
     except (pl.exceptions.PolarsError, OSError) as cause:
-        raise SeqsaeError(f"{path}: not a readable CSV table ({str(cause).splitlines()[0]}); give CSV or parquet") from None
+        raise SeqsaeError(
+            f"{path}: not a readable CSV table ({str(cause).splitlines()[0]}); give CSV or parquet"
+        ) from None
 
 
 def read_schema(path: Path) -> dict:
@@ -66,7 +68,9 @@ def check_schema(document: dict, where: str) -> dict:
     for entry in entries:
         for other in entry.get("within") or []:
             if other not in names:
-                raise SeqsaeError(f"{where}: covariate {entry['name']!r} is compared within {other!r}, which is no covariate here")
+                raise SeqsaeError(
+                    f"{where}: covariate {entry['name']!r} is compared within {other!r}, which is no covariate here"
+                )
     return {"covariates": entries}
 
 
@@ -112,7 +116,9 @@ def typed(table: pl.DataFrame, document: dict, where: str) -> pl.DataFrame:
 def _column(table: pl.DataFrame, entry: dict, where: str) -> pl.Series:
     name = entry["name"]
     if name not in table.columns:
-        raise SeqsaeError(f"{where}: no column {name!r}, which the covariate schema names; found {', '.join(table.columns[:8])}")
+        raise SeqsaeError(
+            f"{where}: no column {name!r}, which the covariate schema names; found {', '.join(table.columns[:8])}"
+        )
     column = table[name]
     column = column.fill_nan(None) if column.dtype.is_float() else column
     if column.null_count() == len(column):
@@ -126,10 +132,14 @@ def _categories(column: pl.Series, entry: dict, where: str) -> pl.Series:
     text = column.cast(pl.String)
     values = text.drop_nulls().unique().sort().to_list()
     if entry["type"] == "binary" and len(values) != 2:
-        raise SeqsaeError(f"{where}: binary covariate {entry['name']!r} has {len(values)} values ({', '.join(values[:4])}); it needs two")
+        raise SeqsaeError(
+            f"{where}: binary covariate {entry['name']!r} has {len(values)} values ({', '.join(values[:4])}); it needs two"
+        )
     positive = entry.get("positive")
     if positive is not None and as_text(positive) not in values:
-        raise SeqsaeError(f"{where}: covariate {entry['name']!r} has no value {positive!r}; it has {', '.join(values[:6])}")
+        raise SeqsaeError(
+            f"{where}: covariate {entry['name']!r} has no value {positive!r}; it has {', '.join(values[:6])}"
+        )
     return text
 
 
@@ -149,7 +159,8 @@ def _numbers(column: pl.Series, entry: dict, where: str) -> pl.Series:
     if lost.any():
         row = lost.arg_max()
         raise SeqsaeError(
-            f"{where}: covariate {entry['name']!r}, row {row}: {column[row]!r} is " + (f"not in its order {order}" if order else "not a number")
+            f"{where}: covariate {entry['name']!r}, row {row}: {column[row]!r} is "
+            + (f"not in its order {order}" if order else "not a number")
         )
     if numbers.is_infinite().any():
         raise SeqsaeError(f"{where}: covariate {entry['name']!r} holds an infinite value; remove it")

@@ -46,7 +46,9 @@ class Dataset:
     @property
     def covariates(self) -> Covariates:
         """All that features may be tied to, as `associate` takes it."""
-        return Covariates(self.covariate_table, self.covariate_schema, self.annotations, self.labels, self.truth, self.truth_spans)
+        return Covariates(
+            self.covariate_table, self.covariate_schema, self.annotations, self.labels, self.truth, self.truth_spans
+        )
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -137,7 +139,9 @@ def subjects_table(names: list, dataset_name: str, cluster: list[str] | None = N
     """Schema `subjects` from identifiers. Raises SeqsaeError if one stands twice or they are of mixed types."""
     kinds = {type(name) for name in names}
     if not (kinds <= {int} or kinds <= {str}):
-        raise SeqsaeError(f"{dataset_name}: subject_id must be all integers or all strings, found {sorted(kind.__name__ for kind in kinds)}")
+        raise SeqsaeError(
+            f"{dataset_name}: subject_id must be all integers or all strings, found {sorted(kind.__name__ for kind in kinds)}"
+        )
     column = pl.Series("subject_id", names, dtype=pl.Int64 if kinds <= {int} else pl.String)
     twice = column.filter(column.is_duplicated())
     if len(twice):
@@ -171,5 +175,7 @@ def key_by_subject(table: pl.DataFrame, subjects: pl.DataFrame, where: str) -> p
     joined = table.join(ids, on="subject_id", how="inner", maintain_order="left")
     if len(table) and not len(joined):
         given, wanted = table["subject_id"][0], subjects["subject_id"][0]
-        raise SeqsaeError(f"{where}: none of its {len(table)} subject_id values is a subject of the data ({given!r} here, {wanted!r} there); use the same identifiers")
+        raise SeqsaeError(
+            f"{where}: none of its {len(table)} subject_id values is one of the data ({given!r} here, {wanted!r} there); use the same"
+        )
     return joined.drop("subject_id").select("subject", pl.exclude("subject"))

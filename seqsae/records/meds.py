@@ -28,7 +28,9 @@ def read(path: Path | str, split_salt: str = "seqsae") -> Dataset:
     if events["subject_id"].rle().len() != len(names):
         runs = events["subject_id"].rle().struct.field("value")
         twice = runs.filter(runs.is_duplicated())[0]
-        raise SeqsaeError(f"{path}: subject {twice} stands in two places or files; sort by subject_id, one file a subject")
+        raise SeqsaeError(
+            f"{path}: subject {twice} stands in two places or files; sort by subject_id, one file a subject"
+        )
     subjects = subjects_table(names.to_list(), path.resolve().name)
     table = key_by_subject(events, subjects, str(path)).with_columns(
         pl.int_range(pl.len(), dtype=pl.UInt32).over("subject").alias("event")
@@ -50,7 +52,14 @@ def _file(file: Path) -> pl.DataFrame:
     if missing:
         raise SeqsaeError(f"{file}: no column {min(missing)!r}; MEDS needs subject_id, time, code")
     arrow = table.select(keep).to_arrow()
-    plain = pa.table({name: arrow[name].cast(pa.string()) if name == "code" and pa.types.is_large_string(arrow[name].type) else arrow[name] for name in keep})
+    plain = pa.table(
+        {
+            name: arrow[name].cast(pa.string())
+            if name == "code" and pa.types.is_large_string(arrow[name].type)
+            else arrow[name]
+            for name in keep
+        }
+    )
     try:
         DataSchema.validate(plain)
     except Exception as cause:  # the package raises its own errors and Arrow's
@@ -62,11 +71,14 @@ def _file(file: Path) -> pl.DataFrame:
 def _in_order(table: pl.DataFrame, file: Path) -> None:
     """Within a subject: static rows (null time) first, then times that never go back."""
     same = pl.col("subject_id") == pl.col("subject_id").shift(1)
-    back = (pl.col("time") < pl.col("time").shift(1)) | (pl.col("time").is_null() & pl.col("time").shift(1).is_not_null())
+    back = (pl.col("time") < pl.col("time").shift(1)) | (
+        pl.col("time").is_null() & pl.col("time").shift(1).is_not_null()
+    )
     wrong = table.with_row_index("at").filter(same & back)
     if len(wrong):
         raise SeqsaeError(
-            f"{file}: row {wrong['at'][0]} of subject {wrong['subject_id'][0]} is earlier than the row before it; sort by subject_id, time (static rows first)"
+            f"{file}: row {wrong['at'][0]} of subject {wrong['subject_id'][0]} is earlier than the row before; "
+            "sort by subject_id, time (static rows first)"
         )
 
 

@@ -19,12 +19,7 @@ def gather(config: RecordsConfig) -> Dataset:
         found = source(config.path, **config.options)
     except (TypeError, ValueError) as cause:
         raise SeqsaeError(f"source {config.source!r}: {cause}") from cause
-    if isinstance(found, str | Path):
-        data = companions.read_source(Path(found))
-    elif config.path is not None and Path(config.path).is_dir():
-        data = companions.read_source(Path(config.path))
-    else:
-        data = found
+    data = companions.read_source(Path(found)) if isinstance(found, str | Path) else found
     data = companions.with_covariates(data, config.covariates, config.covariate_schema)
     data = companions.with_labels(data, config.labels)
     return with_splits(companions.with_cluster(data, config.cluster), config.split_salt)
@@ -41,8 +36,14 @@ def fingerprint(data: Dataset) -> str:
     """Hex SHA-256 over everything in a Dataset: tables, documents and items."""
     tables = {name: frame for name, frame in _tables(data).items() if frame is not None}
     hashes = {name: shelf.hash_table(frame) for name, frame in tables.items()}
-    items = None if data.items is None else [repr(sorted((key, _plain(value)) for key, value in item.items())) for item in data.items]
-    return shelf.digest({"kind": data.kind, "tables": hashes, "schema": data.covariate_schema, "truth": data.truth, "items": items})
+    items = (
+        None
+        if data.items is None
+        else [repr(sorted((key, _plain(value)) for key, value in item.items())) for item in data.items]
+    )
+    return shelf.digest(
+        {"kind": data.kind, "tables": hashes, "schema": data.covariate_schema, "truth": data.truth, "items": items}
+    )
 
 
 def _plain(value) -> object:
@@ -87,5 +88,9 @@ def load(artefact: shelf.Artefact) -> Dataset:
     labels = {path.stem: table(f"labels/{path.stem}", "labels") for path in artefact.files("labels/")}
     fixed = {name: table(name, spec) for name, spec in TABLES.items()}
     return replace(
-        data, **fixed, labels=labels, truth=document("truth.json"), covariate_schema=document("covariates.schema.json") or {"covariates": []}
+        data,
+        **fixed,
+        labels=labels,
+        truth=document("truth.json"),
+        covariate_schema=document("covariates.schema.json") or {"covariates": []},
     )

@@ -21,7 +21,8 @@ def read(path: Path | str) -> Dataset:
         odd = next((letter for letter in sequence if not ("A" <= letter <= "Z" or letter == "*")), None)
         if odd is not None or not sequence:
             raise SeqsaeError(
-                f"{path}: sequence {name!r} " + (f"holds {odd!r}; letters A to Z only" if odd else "is empty; remove it")
+                f"{path}: sequence {name!r} "
+                + (f"holds {odd!r}; letters A to Z only" if odd else "is empty; remove it")
             )
     subjects = subjects_table(names, path.name)
     table = pl.DataFrame({"subject": subjects["subject"], "sequence": pl.Series(sequences, dtype=pl.String)})

@@ -18,9 +18,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.plugins import find
 from seqsae.sae.normalise import KINDS, Normaliser
 
-CHUNK = (
-    2**22
-)  # floats of dense pre-activations held at a time: 16 MB, which malloc hands out again without page faults
+CHUNK = 2**22  # floats of dense pre-activations held at a time: 16 MB, which malloc hands out again without page faults
 
 
 class Codes(NamedTuple):
@@ -92,9 +90,7 @@ class Recipe:
                 f"SAE {self.architecture!r}: k is {self.k} with a width of {self.width}; give 1 <= k <= width"
             )
         if self.normalisation not in KINDS:
-            raise SeqsaeError(
-                f"SAE: unknown normalisation {self.normalisation!r}; choose one of {', '.join(KINDS)}"
-            )
+            raise SeqsaeError(f"SAE: unknown normalisation {self.normalisation!r}; choose one of {', '.join(KINDS)}")
 
 
 class SAE(nn.Module, ABC):
@@ -201,9 +197,7 @@ class SAE(nn.Module, ABC):
                 f"encode: activations of shape {tuple(x.shape)}; this SAE reads [n, {self.d_model}], give rows of its own site"
             )
         if not torch.isfinite(x).all():
-            raise SeqsaeError(
-                "encode: the activations hold NaN or infinite values; drop those rows or mend the model"
-            )
+            raise SeqsaeError("encode: the activations hold NaN or infinite values; drop those rows or mend the model")
         return x.to(self.W_enc)
 
 

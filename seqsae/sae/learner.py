@@ -30,9 +30,7 @@ class Learner:
             self._stored.values(), lr=spec.lr, eps=_EPSILON, fused=device.type in ("cpu", "cuda")
         )
         self._since = torch.zeros(3, dtype=torch.float64, device=device)  # sums of loss and auxiliary; steps
-        for (
-            weight
-        ) in self._stored.values():  # Adam fills its state at its first step; filled here, it can be loaded
+        for weight in self._stored.values():  # Adam fills its state at its first step; filled here, it can be loaded
             self.adam.state[weight] = {
                 "step": torch.zeros((), device=device),
                 "exp_avg": torch.zeros_like(weight),

@@ -88,9 +88,7 @@ def name_of(spec: Spec, site: str, view: str) -> str:
 
 def _site(sites: list[str], site: str | None) -> str:
     if site is None and len(sites) != 1:
-        raise SeqsaeError(
-            f"these activations hold {len(sites)} sites ({', '.join(sites)}); say which with site="
-        )
+        raise SeqsaeError(f"these activations hold {len(sites)} sites ({', '.join(sites)}); say which with site=")
     return sites[0] if site is None else site
 
 
@@ -98,9 +96,7 @@ def _budget(config: SaeConfig, device: str) -> Budget:
     return Budget(config.steps, config.batch, every=config.check_every, device=device)
 
 
-def _train_on_store(
-    acts: Store, site: str, out: Path, seed: int, device: str, config: SaeConfig
-) -> list[SAE]:
+def _train_on_store(acts: Store, site: str, out: Path, seed: int, device: str, config: SaeConfig) -> list[SAE]:
     specs = specs_of(config)
     for spec in specs:
         spec.recipe(acts.sites[acts.check_site(site)])  # wrong widths are told before anything is read
@@ -196,9 +192,4 @@ def stability(saes: list[SAE]) -> np.ndarray | None:
 
     if len(saes) < 2:
         return None
-    return (
-        torch.stack([best_match(saes[0].W_dec, other.W_dec).cosine for other in saes[1:]])
-        .mean(0)
-        .double()
-        .numpy()
-    )
+    return torch.stack([best_match(saes[0].W_dec, other.W_dec).cosine for other in saes[1:]]).mean(0).double().numpy()

@@ -53,9 +53,7 @@ class Picked:
     @cached_property
     def _by_latent(self) -> tuple[Tensor, Tensor, Tensor]:
         """Places in the order of their latents: the order, the row of each place, each latent's first place."""
-        latent, order = self.indices.flatten().sort(
-            stable=True
-        )  # stable: sums keep one order, so bits repeat
+        latent, order = self.indices.flatten().sort(stable=True)  # stable: sums keep one order, so bits repeat
         row = (order // self.indices.shape[1]).int()
         every = torch.arange(self.width, dtype=torch.int32, device=latent.device)
         return order, row, torch.searchsorted(latent, every, out_int32=True)

@@ -50,15 +50,11 @@ class Spec:
             raise SeqsaeError(f"SAE: warmup is {self.warmup}; give a share of the steps from 0 to 0.8")
         for name, choices in (("precision", PRECISIONS), ("decay", DECAYS)):
             if getattr(self, name) not in choices:
-                raise SeqsaeError(
-                    f"SAE: unknown {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}"
-                )
+                raise SeqsaeError(f"SAE: unknown {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}")
 
     def recipe(self, d_model: int) -> Recipe:
         """The SAE's recipe at a site of width d_model. Raises SeqsaeError if width or k are out of range."""
-        return Recipe(
-            self.architecture, d_model, self.width, self.k, self.normalisation, self.seed, dict(self.options)
-        )
+        return Recipe(self.architecture, d_model, self.width, self.k, self.normalisation, self.seed, dict(self.options))
 
     def name(self, site: str) -> str:
         """The artefact's name, as in `layer4-topk-2048x32-seed0`."""

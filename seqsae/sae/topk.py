@@ -49,9 +49,7 @@ class TopK(SAE):
         values = encode_at(centred, (self.W_enc, self.b_enc, self.b_dec), pre, pattern).relu()
         x_hat = decode_at(values, self.W_dec, pattern) + self.b_dec
         reconstruction = mse_loss(x_hat, x)
-        auxiliary = (
-            self._auxiliary(centred, x - x_hat.detach(), dead, pre_dead) if len(dead) else x.new_zeros(())
-        )
+        auxiliary = self._auxiliary(centred, x - x_hat.detach(), dead, pre_dead) if len(dead) else x.new_zeros(())
         fired = pattern.latent_sum(values.detach()) > 0
         return Loss(reconstruction + auxiliary, reconstruction.detach(), auxiliary.detach(), fired)
 
@@ -61,9 +59,7 @@ class TopK(SAE):
         return dead if self.options["aux_weight"] else dead[:0]
 
     @torch.no_grad()
-    def _dense_pass(
-        self, centred: Tensor, dead: Tensor, precision: torch.dtype
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _dense_pass(self, centred: Tensor, dead: Tensor, precision: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
         """The one dense product of a step, some rows at a time: top-k indices [n, k] and, at them and at the dead
         latents [m], the pre-activations [n, k] and [n, m]."""
         low = precision if precision != torch.float32 else centred.dtype
@@ -87,9 +83,7 @@ class TopK(SAE):
         guess = decode_at(values if mask is None else values * mask, self.W_dec, pattern)
         return self.options["aux_weight"] * mse_loss(guess, error)
 
-    def _aux_pattern(
-        self, dead: Tensor, pre: Tensor, aux_k: int
-    ) -> tuple[Columns | Picked, Tensor, Tensor | None]:
+    def _aux_pattern(self, dead: Tensor, pre: Tensor, aux_k: int) -> tuple[Columns | Picked, Tensor, Tensor | None]:
         """The pattern of the aux_k largest dead latents of each row, `pre` at its places, and a mask [n, m] if the
         pattern holds more places than those."""
         if len(dead) == aux_k:

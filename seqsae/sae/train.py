@@ -89,9 +89,7 @@ def _learners(stream, site: str, specs: Sequence[Spec], budget: Budget) -> list[
         raise SeqsaeError("SAE training: no SAE to train; give at least one spec")
     recipes = [spec.recipe(stream.sites[site]) for spec in specs]
     kinds = sorted({spec.normalisation for spec in specs})
-    fitted = {
-        kind: normalise.fit(normalise.sample(stream, site, budget.sample), kind, site) for kind in kinds
-    }
+    fitted = {kind: normalise.fit(normalise.sample(stream, site, budget.sample), kind, site) for kind in kinds}
     dead_after = budget.dead_rows(stream.n_rows)
     learners = []
     for spec, recipe in zip(specs, recipes, strict=True):
@@ -136,11 +134,7 @@ def _measured(learners: list[Learner], step: int, budget: Budget, heldout) -> li
 def _saved(stream, learners: list[Learner], run: dict, work: Path | None, rows: list[dict]) -> None:
     if work is None:
         return
-    tensors = {
-        f"{i}.{name}": value
-        for i, learner in enumerate(learners)
-        for name, value in learner.tensors().items()
-    }
+    tensors = {f"{i}.{name}": value for i, learner in enumerate(learners) for name, value in learner.tensors().items()}
     step = rows[-1]["step"]
     resume.save(work, step, tensors, {"run": run, "step": step, "stream": stream.state(), "metrics": rows})
 
@@ -153,8 +147,6 @@ def _restored(stream, learners: list[Learner], run: dict, work: Path | None) -> 
     tensors, document = found
     for index, learner in enumerate(learners):
         prefix = f"{index}."
-        learner.load(
-            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        )
+        learner.load({name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)})
     stream.restore(document["stream"])
     return document["step"], document["metrics"]

@@ -97,9 +97,7 @@ def test_noise_goes_with_nothing_beyond_chance(lives, table, covariate):
         ("licence", "age_at_last_event"),
     ],
 )
-def test_confounded_covariates_go_with_concepts_through_the_confounder_only(
-    lives, table, covariate, confounder
-):
+def test_confounded_covariates_go_with_concepts_through_the_confounder_only(lives, table, covariate, confounder):
     strata = _bins(table[confounder], 91)
     y = table[covariate].to_numpy()
     within = [abs(z(table[name].to_numpy().astype(float), y, strata)) for name in concepts(lives)]

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from conftest import events_table, write_events
 from torch import nn
 
 import seqsae
-from conftest import events_table, write_events
 from seqsae.activations.batches import bucketed
 from seqsae.activations.store import Store
 from seqsae.activations.stream import StoreStream
@@ -38,12 +38,16 @@ HIDDEN = 11
 
 
 def collate(items):
-    ids = nn.utils.rnn.pad_sequence([torch.tensor([NAMES[token] for token in item["token"]]) for item in items], batch_first=True)
+    ids = nn.utils.rnn.pad_sequence(
+        [torch.tensor([NAMES[token] for token in item["token"]]) for item in items], batch_first=True
+    )
     return ids, ids != 0
 
 
 def model(**options):
-    return seqsae.wrap(Look(), ["embed", "mix"], collate, hide=lambda ids, where: ids.masked_fill(where, HIDDEN), **options)
+    return seqsae.wrap(
+        Look(), ["embed", "mix"], collate, hide=lambda ids, where: ids.masked_fill(where, HIDDEN), **options
+    )
 
 
 @pytest.fixture
@@ -80,7 +84,11 @@ def test_shards_and_batches_do_not_shape_the_numbers(data, tmp_path):
 
 def test_a_prediction_time_cuts_the_input_not_only_the_rows(data, tmp_path):
     labels = pl.DataFrame(
-        {"subject_id": [3, 5], "prediction_time": [datetime(2000, 4, 1), datetime(2000, 3, 1)], "boolean_value": [True, False]},
+        {
+            "subject_id": [3, 5],
+            "prediction_time": [datetime(2000, 4, 1), datetime(2000, 3, 1)],
+            "boolean_value": [True, False],
+        },
         schema_overrides={"prediction_time": pl.Datetime("us")},
     )
     data = seqsae.dataset(tmp_path / "d", labels={"ill": labels})
@@ -95,7 +103,9 @@ def test_a_prediction_time_cuts_the_input_not_only_the_rows(data, tmp_path):
 
 
 def test_the_masked_readout_reads_each_row_where_it_was_hidden(data, tmp_path):
-    store = seqsae.harvest(model(), data, ViewConfig(readout="masked"), out=tmp_path, config=config(masked_passes=3), seed=5)
+    store = seqsae.harvest(
+        model(), data, ViewConfig(readout="masked"), out=tmp_path, config=config(masked_passes=3), seed=5
+    )
     assert store.view == "full-masked" and store.rows["token"].to_list() == events_table(60)["code"].to_list()
     one = model()
     expected = one.module.embed.weight[HIDDEN].expand(store.n_rows, -1)

@@ -53,6 +53,7 @@ def test_spearman_is_that_of_scipy():
 
 def naive_rho(u, v, weights):
     """Spearman's rho of a weighted sample, ranks and all."""
+
     def weighted_rank(a):
         above = (a[:, None] > a) + (a[:, None] == a) / 2
         return above @ weights / weights.sum()

@@ -86,7 +86,9 @@ def test_ties_of_auroc_go_to_the_larger_difference():
 
 def test_paired_averages_covariates_first():
     rows = [(0, 0, "a", 0.9), (0, 1, "a", 0.7), (1, 0, "a", 0.6), (0, 0, "b", 0.5), (0, 1, "b", 0.5), (1, 0, "b", 0.5)]
-    table = pl.DataFrame([(*row, row[-1]) for row in rows], schema=["split", "covariate", "source", "top", "best"], orient="row")
+    table = pl.DataFrame(
+        [(*row, row[-1]) for row in rows], schema=["split", "covariate", "source", "top", "best"], orient="row"
+    )
     found = paired(table, "a", "b")
     assert found == pytest.approx((0.2, np.std([0.3, 0.1], ddof=1), 2))
     assert np.isnan(paired(table.filter(pl.col("split") == 0), "a", "b").sd)

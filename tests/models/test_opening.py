@@ -15,7 +15,10 @@ from seqsae.testing import check_model
 def records():
     codes = [np.array([f"CODE//{i % 5}" for i in range(n)], dtype=object) for n in (4, 9, 6)]
     times = [np.arange(len(code)).astype("datetime64[D]").astype("datetime64[us]") for code in codes]
-    return [Record(i, i, time, code, np.zeros(len(code), "float32")) for i, (time, code) in enumerate(zip(times, codes, strict=True))]
+    return [
+        Record(i, i, time, code, np.zeros(len(code), "float32"))
+        for i, (time, code) in enumerate(zip(times, codes, strict=True))
+    ]
 
 
 def test_the_outsiders_plugin_is_short_and_passes_the_contract(outsider):
@@ -38,7 +41,9 @@ def test_two_packages_with_one_name_are_an_error_that_names_both(monkeypatch):
 
 
 def test_a_plugin_that_does_not_load_is_told(monkeypatch):
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [EntryPoint("x", "no_such_module:open", "seqsae.models")])
+    monkeypatch.setattr(
+        plugins, "entry_points", lambda group: [EntryPoint("x", "no_such_module:open", "seqsae.models")]
+    )
     with pytest.raises(SeqsaeError, match="does not load"):
         plugins.find("models", "x")
 

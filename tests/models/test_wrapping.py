@@ -141,18 +141,26 @@ def test_replacing_changes_real_rows_only():
     batch = model.collate([model.prepare(record) for record in records()])
     seen = []
     with torch.no_grad():
-        changed = model.replace(batch, "encoder.layers.0", lambda rows: seen.append(rows.shape) or torch.zeros_like(rows))
+        changed = model.replace(
+            batch, "encoder.layers.0", lambda rows: seen.append(rows.shape) or torch.zeros_like(rows)
+        )
         plain = model.forward(batch)
     assert seen == [(sum(LENGTHS), 16)]
     assert not torch.allclose(changed[batch.mask], plain[batch.mask])
 
 
 FAULTS = {
-    "does the attention mask reach the model": lambda: seqsae.wrap(_Unmasked(), ["encoder.layers.1"], CONVENTIONS[TakesTensor]),
-    "sees later positions": lambda: seqsae.wrap(TakesTensor(), ["encoder.layers.1"], CONVENTIONS[TakesTensor], attention="causal"),
+    "does the attention mask reach the model": lambda: seqsae.wrap(
+        _Unmasked(), ["encoder.layers.1"], CONVENTIONS[TakesTensor]
+    ),
+    "sees later positions": lambda: seqsae.wrap(
+        TakesTensor(), ["encoder.layers.1"], CONVENTIONS[TakesTensor], attention="causal"
+    ),
     "dropout left on": lambda: seqsae.wrap(_Noisy(), ["encoder.layers.1"], CONVENTIONS[TakesTensor]),
     "training mode": lambda: _training(seqsae.wrap(TakesTensor(), ["encoder.layers.1"], CONVENTIONS[TakesTensor])),
-    "expected \\(4, 12, width\\)": lambda: seqsae.wrap(TakesTensor(), ["encoder.layers.1.self_attn:in"], lambda items: (ids_of(items).T, ids_of(items) != 0)),
+    "expected \\(4, 12, width\\)": lambda: seqsae.wrap(
+        TakesTensor(), ["encoder.layers.1.self_attn:in"], lambda items: (ids_of(items).T, ids_of(items) != 0)
+    ),
     "did not run": lambda: seqsae.wrap(_Idle(), ["idle"], CONVENTIONS[TakesTensor]),
     "names no sites": lambda: seqsae.wrap(TakesTensor(), [], CONVENTIONS[TakesTensor]),
     "other activations there changes nothing": lambda: seqsae.wrap(_Dead(), ["embed"], CONVENTIONS[TakesTensor]),

@@ -121,7 +121,9 @@ def _associations(width: int, rng: np.random.Generator) -> pl.DataFrame:
     for feature in range(width):
         for place, (covariate, category, kind, best) in enumerate(PAIRS):
             for pooling in ("rate", "max"):
-                rows.append(_association(feature, covariate, category, kind, pooling, _effect(feature, place, best, rng)))
+                rows.append(
+                    _association(feature, covariate, category, kind, pooling, _effect(feature, place, best, rng))
+                )
     return schema.check_table(pl.DataFrame(rows, infer_schema_length=None), "associations", "fake")
 
 

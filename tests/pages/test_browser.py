@@ -8,7 +8,9 @@ import pytest
 from seqsae import schema
 from seqsae.pages.page import render
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was NOT tried in a browser")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: the page was NOT tried in a browser"
+)
 BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -84,7 +86,10 @@ def test_charts_and_tables_are_drawn(opened, fake, tmp_path):
         ("resplits", 18),
         ("curve-fvu", 10),
     ):
-        assert page.locator(f"[data-chart={name}] svg .mark-symbol path, [data-chart={name}] svg .mark-rect path").count() >= marks, name
+        assert (
+            page.locator(f"[data-chart={name}] svg .mark-symbol path, [data-chart={name}] svg .mark-rect path").count()
+            >= marks
+        ), name
     assert ink(page) > 42 * 20  # 42 live features of some 30 pixels each
     assert page.locator("#covariate-table tbody tr").count() == 6
     assert page.locator("#concept-table tbody tr").count() == 5

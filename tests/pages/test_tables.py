@@ -77,7 +77,9 @@ def test_the_chart_has_one_category_a_covariate_the_strongest_on_top(fake):
 def test_what_is_not_computed_is_told_and_only_that(fake):
     content = fake()
     assert len(tables.pending(content)) == 4
-    done = content.associations.with_columns(effect_adjusted=pl.lit(0.5), null_95=pl.lit(0.5), replicated_seeds=1, verdict=pl.lit("supported"))
+    done = content.associations.with_columns(
+        effect_adjusted=pl.lit(0.5), null_95=pl.lit(0.5), replicated_seeds=1, verdict=pl.lit("supported")
+    )
     assert tables.pending(fake(associations=done)) == []
     assert tables.pending(fake(associations=done.with_columns(null_95=pl.lit(None)))) == ["the permutation null"]
 
@@ -103,7 +105,9 @@ def test_resplits_average_categories_within_a_cut_and_pair_the_sources():
 
 def test_a_tie_that_turned_round_on_the_test_split_is_not_confirmed(fake):
     content = fake()
-    turned = content.associations.with_columns(verdict=pl.when(pl.col("covariate") == "sex").then(pl.lit("not-replicated")).otherwise("verdict"))
+    turned = content.associations.with_columns(
+        verdict=pl.when(pl.col("covariate") == "sex").then(pl.lit("not-replicated")).otherwise("verdict")
+    )
     for table, confirmed in ((content.associations, True), (turned, False)):
         _, found, _ = prepared(fake(associations=table))
         assert (tables.discoveries(found, 0.05).filter(pl.col("pair") == 0)["held"].item() > 0) is confirmed

@@ -47,7 +47,9 @@ def test_a_state_of_other_data_is_refused():
         ArrayStream(_array(9), seed=1).restore(state)
 
 
-@pytest.mark.parametrize("bad", [np.zeros(3), np.zeros((0, 3)), np.zeros((3, 0)), np.zeros((3, 2), bool), np.full((3, 2), np.nan)])
+@pytest.mark.parametrize(
+    "bad", [np.zeros(3), np.zeros((0, 3)), np.zeros((3, 0)), np.zeros((3, 2), bool), np.full((3, 2), np.nan)]
+)
 def test_what_is_no_array_of_rows_is_refused(bad):
     with pytest.raises(SeqsaeError, match="site 'array'"):
         ArrayStream(bad)

@@ -24,9 +24,7 @@ YEAR = np.timedelta64(31_557_600, "s")  # 365.25 days
 def record(codes: list[str], years: list[float | None], subject_id: int = 7) -> Record:
     """A record whose times are years since BORN, None for a static row."""
     time = [
-        np.datetime64("NaT", "us")
-        if year is None
-        else BORN + np.timedelta64(round(year * 31_557_600_000_000), "us")
+        np.datetime64("NaT", "us") if year is None else BORN + np.timedelta64(round(year * 31_557_600_000_000), "us")
         for year in years
     ]
     return Record(
@@ -73,9 +71,7 @@ def test_residual_writes_add_up_to_the_stream():
     written = model()
     batch = written.collate([written.prepare(life(6))])
     rows = written.capture(batch, written.sites)
-    total = rows["embedding"] + sum(
-        rows[f"blocks.{i}.{part}"] for i in (0, 1) for part in ("attention", "mlp")
-    )
+    total = rows["embedding"] + sum(rows[f"blocks.{i}.{part}"] for i in (0, 1) for part in ("attention", "mlp"))
     torch.testing.assert_close(rows["blocks.1"], total)
 
 
@@ -147,9 +143,7 @@ def test_hide_changes_the_token_and_nothing_else():
     assert torch.equal(changed, where)
     for channel in ("age", "time", "segment", "real"):
         assert torch.equal(hidden.inputs[channel], batch.inputs[channel])
-    other = tested.prepare(
-        replace(life(5), code=np.array(["SEX//F", "MEDS_BIRTH", "A", "A", "A", "A", "B"], object))
-    )
+    other = tested.prepare(replace(life(5), code=np.array(["SEX//F", "MEDS_BIRTH", "A", "A", "A", "A", "B"], object)))
     again = tested.hide(tested.collate([other]), where[:1, : other.length])
     assert again.inputs["token"][0].tolist() != hidden.inputs["token"][0].tolist()  # the others still show
 

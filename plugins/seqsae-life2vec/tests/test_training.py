@@ -40,11 +40,7 @@ def lives(n: int = 120) -> list[Record]:
 
 
 def digests(folder) -> dict[str, str]:
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.iterdir()
-        if path.is_file()
-    }
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
 
 
 def test_it_learns_what_the_lives_hold_and_the_result_opens(tmp_path):
@@ -118,9 +114,7 @@ def test_the_heldout_lives_change_no_weight(tmp_path):
 
 def test_unigram_by_hand():
     words = Vocabulary([*SPECIALS, "A", "B"])
-    record = Record(
-        0, 0, np.array(["2000-01-01"] * 3, "datetime64[us]"), np.array(["A", "A", "B"], object), None
-    )
+    record = Record(0, 0, np.array(["2000-01-01"] * 3, "datetime64[us]"), np.array(["A", "A", "B"], object), None)
     coded = encode(record, words, 9)
     wanted = -(2 * np.log(3 / 6) + np.log(2 / 6)) / 3  # A 2 + 1, B 1 + 1, [UNK] 0 + 1
     assert losses.unigram([coded], [coded], len(words)) == pytest.approx(wanted)
@@ -177,8 +171,6 @@ def test_splits_that_cannot_be_trained_on_are_refused(tmp_path, train, heldout, 
 
 
 def test_lives_without_events_are_refused(tmp_path):
-    empty = [
-        Record(i, i, np.array(["NaT"], "datetime64[us]"), np.array(["SEX"], object), None) for i in range(12)
-    ]
+    empty = [Record(i, i, np.array(["NaT"], "datetime64[us]"), np.array(["SEX"], object), None) for i in range(12)]
     with pytest.raises(SeqsaeError, match="no subject of the split has an event"):
         training.train(empty, np.arange(8), np.arange(8, 12), tmp_path, 0)

@@ -14,9 +14,14 @@ def test_the_quick_study_ties_features_to_species_family_and_region(genes_packag
 
     associated = study.associated["full"]
     assert set(associated.table["covariate"]) >= {"species", "region"}
-    best = {(row["covariate"], row["category"], row["source"]): row["effect"] for row in associated.baselines.iter_rows(named=True)}
+    best = {
+        (row["covariate"], row["category"], row["source"]): row["effect"]
+        for row in associated.baselines.iter_rows(named=True)
+    }
     assert best["region", "CDR3", "sae"] > 0.6
-    assert best["region", "CDR3", "position"] > best["region", "CDR3", "sae"], "position nearly solves regions, and the table says so"
+    assert best["region", "CDR3", "position"] > best["region", "CDR3", "sae"], (
+        "position nearly solves regions, and the table says so"
+    )
     chosen = associated.table.filter((pl.col("covariate") == "region") & (pl.col("q_select") <= 0.05))
     assert "position-readout" in set(chosen["verdict"])
     assert associated.resplits.filter(pl.col("covariate") == "v_family")["category"].n_unique() >= 3

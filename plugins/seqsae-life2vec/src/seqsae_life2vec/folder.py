@@ -28,9 +28,7 @@ def save(out: Path, network: Life2VecEncoder, words: Vocabulary, max_length: int
     write_json(out / CONFIG, config)
     write_json(out / TRAINING, training)
     partial = out / (WEIGHTS + ".partial")
-    save_file(
-        {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, partial
-    )
+    save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, partial)
     partial.replace(out / WEIGHTS)
 
 
@@ -59,9 +57,7 @@ def load(path: Path) -> tuple[Life2VecEncoder, Vocabulary, dict]:
 def _shape(path: Path, config: dict) -> Shape:
     given, wanted = config.get("shape"), {field.name for field in fields(Shape)}
     if config.get("architecture") != ARCHITECTURE or not isinstance(given, dict) or set(given) != wanted:
-        raise SeqsaeError(
-            f"{path}: does not describe a {ARCHITECTURE} model of this version; train the model again"
-        )
+        raise SeqsaeError(f"{path}: does not describe a {ARCHITECTURE} model of this version; train the model again")
     if not isinstance(config.get("max_length"), int):
         raise SeqsaeError(f"{path}: has no max_length; train the model again")
     return Shape(**given)
@@ -72,13 +68,9 @@ def _network(path: Path, shape: Shape) -> Life2VecEncoder:
     try:
         network.load_state_dict(load_file(path))
     except FileNotFoundError:
-        raise SeqsaeError(
-            f"{path}: no such file; the folder holds no weights, train the model again"
-        ) from None
+        raise SeqsaeError(f"{path}: no such file; the folder holds no weights, train the model again") from None
     except SafetensorError as cause:
-        raise SeqsaeError(
-            f"{path}: cut or not safetensors ({cause}); copy it again or train the model again"
-        ) from None
+        raise SeqsaeError(f"{path}: cut or not safetensors ({cause}); copy it again or train the model again") from None
     except RuntimeError:
         raise SeqsaeError(
             f"{path}: its tensors are not those {CONFIG} describes; put back the two files of one model"

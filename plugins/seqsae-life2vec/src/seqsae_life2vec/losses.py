@@ -14,9 +14,7 @@ BATCH = 64  # lives
 
 def unigram(train: list[Encoded], heldout: list[Encoded], n_tokens: int) -> float:
     """Nats an event of `heldout` costs under the token frequencies of `train` (each token counted once more than seen)."""
-    seen = (
-        np.bincount(np.concatenate([_events(life) for life in train]), minlength=n_tokens).astype(float) + 1
-    )
+    seen = np.bincount(np.concatenate([_events(life) for life in train]), minlength=n_tokens).astype(float) + 1
     seen[[i for i in range(len(SPECIALS)) if i != UNK]] = 0
     wanted = np.concatenate([_events(life) for life in heldout])
     return float(np.log(seen.sum()) - np.log(seen[wanted]).mean())
@@ -44,9 +42,7 @@ def masked(network: Life2VecEncoder, heldout: list[Encoded], passes: int, seed: 
 
 
 @torch.no_grad()
-def _nats(
-    network: Life2VecEncoder, inputs: dict, where: torch.Tensor, counted: torch.Tensor, device
-) -> float:
+def _nats(network: Life2VecEncoder, inputs: dict, where: torch.Tensor, counted: torch.Tensor, device) -> float:
     hidden = network.hidden(**batching.to(batching.hide(inputs, where), device))[counted.to(device)]
     return F.cross_entropy(network.head(hidden), inputs["token"][counted].to(device), reduction="sum").item()
 

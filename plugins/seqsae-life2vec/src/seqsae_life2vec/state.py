@@ -46,11 +46,7 @@ class State:
         except (FileNotFoundError, SafetensorError):
             return 0
         module.load_state_dict(
-            {
-                name.removeprefix("module."): value
-                for name, value in tensors.items()
-                if name.startswith("module.")
-            }
+            {name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")}
         )
         kept: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in tensors.items():

@@ -51,9 +51,7 @@ def encode(record: Record, vocabulary: Vocabulary, max_length: int) -> Encoded:
     dated = ~np.isnat(time)
     background, events = np.flatnonzero(~dated & ~birth), np.flatnonzero(dated & ~birth)
     if (np.diff(time[events]).astype(np.int64) < 0).any():
-        raise SeqsaeError(
-            f"subject {record.subject_id!r}: its events are not in time order; sort them by time"
-        )
+        raise SeqsaeError(f"subject {record.subject_id!r}: its events are not in time order; sort them by time")
     background = background[: max_length - 1]
     room = max_length - 1 - len(background)
     events = events[max(0, len(events) - room) :]

@@ -18,9 +18,7 @@ from seqsae_life2vec.state import State
 from seqsae_life2vec.tokenizer import Encoded, encode
 
 
-def train(
-    records, train_subjects: np.ndarray, heldout_subjects: np.ndarray, out: Path, seed: int, **given
-) -> dict:
+def train(records, train_subjects: np.ndarray, heldout_subjects: np.ndarray, out: Path, seed: int, **given) -> dict:
     """Learn a vocabulary and a network from the train subjects and write them into the folder `out`.
 
     Args:
@@ -107,9 +105,7 @@ def _fit(network: Life2VecEncoder, lives: list[Encoded], chosen: Options, seed: 
     return steps
 
 
-def _step(
-    network: Life2VecEncoder, optimiser: torch.optim.Optimizer, inputs: dict, where: Tensor, device: str
-) -> None:
+def _step(network: Life2VecEncoder, optimiser: torch.optim.Optimizer, inputs: dict, where: Tensor, device: str) -> None:
     if not where.any():
         return
     hidden = network.hidden(**batching.to(batching.hide(inputs, where), device))[where.to(device)]
@@ -135,14 +131,11 @@ def _network(words: vocabulary.Vocabulary, chosen: Options, seed: int) -> Life2V
 
 def _subjects(train_subjects, heldout_subjects) -> tuple[list[int], list[int]]:
     ours, theirs = (
-        [int(subject) for subject in np.asarray(given).ravel()]
-        for given in (train_subjects, heldout_subjects)
+        [int(subject) for subject in np.asarray(given).ravel()] for given in (train_subjects, heldout_subjects)
     )
     if not ours or not theirs:
         empty = "train" if not ours else "held-out"
-        raise SeqsaeError(
-            f"life2vec: there are no {empty} subjects to train with; give more subjects or another split"
-        )
+        raise SeqsaeError(f"life2vec: there are no {empty} subjects to train with; give more subjects or another split")
     both = set(ours) & set(theirs)
     if both:
         raise SeqsaeError(

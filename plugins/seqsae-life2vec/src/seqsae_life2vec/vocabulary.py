@@ -34,9 +34,7 @@ class Vocabulary:
             )
         if len(set(self.tokens)) < len(self.tokens):
             twice = next(token for token, count in Counter(self.tokens).items() if count > 1)
-            raise SeqsaeError(
-                f"vocabulary: the token {twice!r} stands twice; give the one that was trained with"
-            )
+            raise SeqsaeError(f"vocabulary: the token {twice!r} stands twice; give the one that was trained with")
 
     def __len__(self) -> int:
         return len(self.tokens)
