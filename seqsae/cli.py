@@ -39,6 +39,9 @@ def main() -> None:
     except SeqsaeError as error:
         _fail(str(error))
     except UsageError as error:
+        if error.format_message().startswith("Usage:"):  # no command was given: the help is the answer
+            typer.echo(error.format_message())
+            sys.exit(2)
         _fail(f"{error.format_message()} (see seqsae --help)")
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("seqsae: stopped; run the same command again to go on", err=True)
@@ -63,9 +66,22 @@ def _fail(line: str) -> None:
     sys.exit(2)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from seqsae import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
+    """Sparse autoencoders for sequence models that are not language models."""
+
+
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo")) -> None:
-    """The whole job on synthetic lives with planted truth, in a few minutes."""
+    """The whole job on synthetic lives, in about four minutes."""
     from seqsae import pipeline
     from seqsae.examples_folder import EXAMPLES
     from seqsae.pages import text

@@ -21,7 +21,7 @@ class RecordsConfig(Room):
     source: str = "meds"
     """Name of a source: `meds`, `fasta`, `sequences`, or one that a plugin offers (`seqsae plugins`)."""
     path: str | None = None
-    """Folder or file to read; `--data` on the command line stands over it. None: the source makes its own data."""
+    """Folder or file to read; `--data` on the command line stands over it. Some sources make their own data without."""
     covariates: str | None = None
     """CSV or parquet keyed by subject_id; default: covariates.parquet or .csv beside the data, if there."""
     covariate_schema: str | None = None
@@ -29,9 +29,9 @@ class RecordsConfig(Room):
     labels: tuple[str, ...] = ()
     """Label tables (MEDS: subject_id, prediction_time, one value column); the file name without suffix names a view."""
     cluster: str | None = None
-    """Column of the covariates (or of subjects.parquet) that holds household or homology cluster; splits keep it whole."""
+    """Covariate that holds household or homology cluster; splits keep it whole. Default: subjects.parquet, if there."""
     split_salt: str = "seqsae"
-    """Salt of the hash that assigns clusters to splits."""
+    """Salt of the hash that assigns clusters to splits, where the data brings none of its own."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Further options, handed to the source."""
 
@@ -89,8 +89,8 @@ class SaeConfig(Room):
     """Site to train on; None: the last of those harvested."""
     width: int = Field(2048, ge=1)
     """Number of latents."""
-    k: int = Field(32, ge=1)
-    """Active latents a row."""
+    k: int | None = Field(32, ge=1)
+    """Active latents a row, where the architecture has such a number."""
     seeds: int = Field(3, ge=1)
     """How many SAEs are trained side by side, differing in their initial weights; seed 0 is reported."""
     steps: int = Field(1000, ge=1)
@@ -101,8 +101,8 @@ class SaeConfig(Room):
     """Adam's learning rate at its height."""
     normalise: Literal["none", "center-scale"] = "center-scale"
     """Input normalisation, fitted on the train split and stored with the weights."""
-    auxk: int | None = None
-    """Dead latents that reconstruct the residual (AuxK); None: half of d_model."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further options of the architecture, for topk: aux_k (dead latents in AuxK), aux_weight."""
     check_every: int = Field(200, ge=1)
     """Steps between measurements on held-out rows, and between checkpoints to resume from."""
 
@@ -128,7 +128,7 @@ class AssociateConfig(Room):
     baselines: tuple[Literal["neuron", "pca", "random-dictionary", "token", "token-seen", "position", "composition"], ...] = (
         "neuron", "pca", "random-dictionary", "token", "position",
     )  # fmt: skip
-    """Sources whose best unit, chosen on the select split, stands beside every feature."""
+    """Sources whose best unit, chosen on the select split, stands beside every feature (planted concepts have their own)."""
     resplits: int = Field(0, ge=0)
     """Random splits of the held-out clusters on which selection and scoring are repeated; 0: none."""
 

@@ -11,8 +11,9 @@ from seqsae import config as options
 from seqsae import plugins, shelf
 from seqsae.activations.harvesting import harvest
 from seqsae.activations.store import Store
+from seqsae.activations.views import view_of
 from seqsae.associations.room import Associated, associate
-from seqsae.config import RunConfig
+from seqsae.config import RecordsConfig, RunConfig
 from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import Encoded, encode
 from seqsae.maps.room import atlas
@@ -41,9 +42,17 @@ class Study:
             raise SeqsaeError("run: a config without a file has no default run folder; give out=")
         self.out = Path(out) if out is not None else Path("runs") / Path(config).stem
         if data is not None:
+            _alone(self.config.records)
             moved = self.config.records.model_copy(update={"path": str(data)})
             self.config = self.config.model_copy(update={"records": moved})
         self.seconds: dict[str, float] = {}
+
+    def check(self) -> None:
+        """Look up every name in the config before anything long is begun. Raises SeqsaeError for one that is not there."""
+        for kind, name in (("models", self.config.model.name), ("saes", self.config.sae.architecture)):
+            plugins.find(kind, name)
+        for view in self.config.harvest.views:
+            view_of(self.data, view.name)
 
     @cached_property
     def records(self) -> shelf.Artefact:
@@ -153,6 +162,7 @@ def run(config: RunConfig | Path | str, *, out: Path | str | None = None, data: 
         SeqsaeError: in one line, whatever is wrong with config or data.
     """
     study = Study(config, out, data)
+    study.check()
     study.report  # noqa: B018  the last room asks for all before it
     _write_config(study)
     shelf.write_json(study.out / "timings.json", {name: round(seconds, 3) for name, seconds in study.seconds.items()})
@@ -174,10 +184,23 @@ def limited_threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def _alone(room: RecordsConfig) -> None:
+    """Raises SeqsaeError if other data would be read beside companions of the config's own."""
+    for name in ("covariates", "covariate_schema", "labels"):
+        if getattr(room, name):
+            raise SeqsaeError(
+                f"--data: the config also names records.{name}, which belongs to other data; keep it beside the data"
+            )
+
+
 def _write_config(study: Study) -> None:
+    """config.toml as resolved; its paths are absolute, so that it can be run from where it lies."""
     import tomli_w
 
     document = study.config.model_dump(mode="json", exclude_none=True)
+    for room, names in {"records": ("path", "covariates", "covariate_schema"), "model": ("path",)}.items():
+        document[room] |= {name: str(Path(document[room][name]).resolve()) for name in names if name in document[room]}
+    document["records"]["labels"] = [str(Path(path).resolve()) for path in document["records"]["labels"]]
     (study.out / "config.toml").write_text(tomli_w.dumps(document))
 
 

@@ -1,6 +1,6 @@
 """Extension by name: built-in names and entry points, found without importing anything until asked.
 
-Groups: `seqsae.sources`, `seqsae.models`, `seqsae.saes`, `seqsae.labels`. A name offered by two packages is an error,
+Groups: `seqsae.sources`, `seqsae.models`, `seqsae.saes`. A name offered by two packages is an error,
 never a silent choice.
 """
 
@@ -11,13 +11,12 @@ from seqsae.errors import SeqsaeError
 
 BUILTIN = {
     "sources": {
-        "meds": "seqsae.records.companions:meds_folder",
-        "fasta": "seqsae.records.companions:sequence_file",
-        "sequences": "seqsae.records.companions:sequence_file",
+        "meds": "seqsae.records.companions:local",
+        "fasta": "seqsae.records.companions:local",
+        "sequences": "seqsae.records.companions:local",
     },
     "models": {},
     "saes": {"topk": "seqsae.sae.topk:TopK"},
-    "labels": {},
 }
 
 

@@ -1,16 +1,82 @@
 """Contract checks that plugin authors run on what they offer."""
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from seqsae.errors import SeqsaeError
 from seqsae.models.contract import Batch, Sample, SequenceModel
+from seqsae.records.data import Dataset
 from seqsae.records.record import Record
+from seqsae.records.room import fingerprint
 
 TOLERANCE = 1e-5  # relative L2 in float32
+
+
+def check_source(source: Callable, *arguments: Any, **options: Any) -> Dataset:
+    """Hold a source against the contract: it gives a Dataset, or the path of data, the same each time.
+
+    Returns:
+        The Dataset it gives, for checks of its own.
+    Raises:
+        SeqsaeError: naming the promise that is broken, or whatever reading its data says.
+    """
+    once, again = (_read(source(*arguments, **options)) for _ in range(2))
+    if not len(once):
+        raise SeqsaeError("check_source: the source gives no subjects")
+    if fingerprint(once) != fingerprint(again):
+        raise SeqsaeError("check_source: asked twice with the same options, the source gives different data; seed it")
+    for record in once:
+        if record.code is None and record.sequence is None and record.item is None:
+            raise SeqsaeError(f"check_source: subject {record.subject_id!r} has neither events, a sequence nor an item")
+    return once
+
+
+def _read(found: Dataset | Path | str) -> Dataset:
+    from seqsae.records.companions import read_source
+
+    return found if isinstance(found, Dataset) else read_source(Path(found))
+
+
+def check_sae(architecture: str, width: int = 32, k: int | None = 4, **options: Any) -> None:
+    """Train an architecture for a moment on random rows and hold it against the contract.
+
+    Raises:
+        SeqsaeError: naming the promise that is broken.
+    """
+    from seqsae.sae import checkpoint
+    from seqsae.sae.spec import Budget, Spec
+    from seqsae.sae.stream import ArrayStream
+    from seqsae.sae.train import train
+
+    rows = torch.randn(512, 16, generator=torch.Generator().manual_seed(1)) + 3
+    spec = Spec(width, k, architecture, options=options)
+    one, again = (train(ArrayStream(rows), "array", [spec], Budget(20, 64)).saes[0] for _ in range(2))
+    codes = one.encode(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(one, folder)
+        loaded = checkpoint.load(folder).encode(rows)
+    promises = {
+        "codes are [n, k] values and indices": codes.values.shape == codes.indices.shape
+        and len(codes.values) == len(rows),
+        "values are not negative": bool((codes.values >= 0).all()),
+        "indices are latents": 0 <= int(codes.indices.min()) and int(codes.indices.max()) < width,
+        "decode gives [n, d]": one.decode(codes).shape == rows.shape,
+        "weights are W_enc [d, width] and W_dec [width, d]": (one.W_enc.shape, one.W_dec.shape)
+        == ((16, width), (width, 16)),
+        "the same seed trains the same weights": torch.equal(one.W_dec, again.W_dec),
+        "a saved SAE gives the same codes": torch.equal(loaded.values, codes.values)
+        and torch.equal(loaded.indices, codes.indices),
+        "each row is encoded for itself": torch.equal(one.encode(rows[5:9]).indices, codes.indices[5:9]),
+    }
+    for promise, kept in promises.items():
+        if not kept:
+            raise SeqsaeError(f"check_sae({architecture!r}): broken: {promise}")
 
 
 def check_model(model: SequenceModel, records: Iterable[Record], tolerance: float = TOLERANCE) -> None:

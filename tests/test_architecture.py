@@ -40,7 +40,7 @@ def complaint(name: str, imported: set[str]) -> str | None:
     elif name == "testing":
         wrong = imported - SHARED - {"models", "records", "sae"}
     else:
-        wrong = imported - SHARED - set(ROOMS[: ROOMS.index(name) + 1]) - {"SeqsaeError"}
+        wrong = imported - SHARED - set(ROOMS[: ROOMS.index(name) + 1]) - {"SeqsaeError", "__version__"}
     return f"seqsae/{name} imports {sorted(wrong)}, which do not stand to its left" if wrong else None
 
 

@@ -162,7 +162,7 @@ FOLDERS = {
     text_times: "not MEDS",
     empty_events: "no events",
     truncated_parquet: "not a readable parquet file",
-    no_data: "no MEDS data there",
+    no_data: "neither a MEDS folder",
     covariates_of_strangers: "none of its 160 subject_id",
     covariate_subject_twice: "two rows",
     covariate_without_key: "no column 'subject_id'",
@@ -245,6 +245,18 @@ def test_a_broken_config(line, config_file, cli, tmp_path):
         text += line
     config_file.write_text(text)
     refused(cli("run", config_file, "--out", tmp_path / "run"), CONFIGS[line])
+
+
+def test_other_data_beside_companions_of_the_config_is_refused(config_file, events_folder, cli, tmp_path):
+    own = f'covariates = "{events_folder}/covariates.parquet"'
+    config_file.write_text(config_file.read_text().replace("[records]", f"[records]\n{own}"))
+    result = cli("run", config_file, "--data", events_folder, "--out", tmp_path / "run")
+    refused(result, "the config also names records.covariates")
+
+
+def test_a_schema_that_is_not_there_is_told(config_file, cli, tmp_path):
+    config_file.write_text(config_file.read_text().replace("[records]", '[records]\ncovariate_schema = "nowhere.json"'))
+    refused(cli("run", config_file, "--out", tmp_path / "run"), "nowhere.json: no such file")
 
 
 FASTAS = {

@@ -47,6 +47,15 @@ def test_a_run_writes_every_artefact_under_its_schema(config_file, cli, tmp_path
     assert seqsae.run(run / "config.toml", out=run).config == seqsae.run(config_file, out=run).config
 
 
+def test_the_resolved_config_runs_from_where_it_lies(config_file, events_folder, cli, tmp_path, monkeypatch):
+    config_file.write_text(config_file.read_text().replace(str(events_folder), "events"))
+    monkeypatch.chdir(tmp_path)
+    assert cli("run", "study.toml", "--out", "run")[0] == 0
+    monkeypatch.chdir("/")
+    code, _, err = cli("run", tmp_path / "run" / "config.toml", "--out", tmp_path / "run")
+    assert code == 0 and err.count("unchanged, kept") == 8
+
+
 def test_a_finished_stage_is_kept_and_says_so(config_file, cli, tmp_path):
     assert cli("run", config_file, "--out", tmp_path / "run")[0] == 0
     before = hashes(tmp_path / "run")

@@ -48,7 +48,7 @@ def covariates(associated: Associated) -> str:
         rows.append([name, str(held), *[_effect(by_source.get(source)) for source in sources]])
     note = f"\n({len(counts) - SHOWN} more in associations.parquet)" if len(counts) > SHOWN else ""
     title = "Best single unit of each source, chosen on the select split, scored on the test split (AUROC, or Spearman for numbers):"
-    return title + "\n" + aligned(["associated with", "replicated", *sources], rows) + note
+    return title + "\n" + aligned(["associated with", "held on test", *sources], rows) + note
 
 
 def _effect(row: dict | None) -> str:

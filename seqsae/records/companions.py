@@ -17,38 +17,44 @@ from seqsae.records.data import Dataset, key_by_subject
 from seqsae.shelf import read_parquet
 
 
-def read_source(path: Path) -> Dataset:
+def read_source(path: Path, covariates: Any = None, document: Any = None) -> Dataset:
     """Data from a path, recognised by what is there, with the companion tables of its folder.
 
+    Args:
+        covariates, document: covariate table and schema (see `with_covariates`) in the place of those beside the data.
     Raises:
         SeqsaeError: nothing there that can be read, naming what would be.
     """
-    return meds_folder(path) if (path / "data").is_dir() else sequence_file(path)
+    if (path / "data").is_dir():
+        data, folder = meds.read(path), path
+    else:
+        file = _sequence_file(path)
+        data, folder = sequences.read(file), file.parent
+    found = (folder / f"covariates.{kind}" for kind in ("parquet", "csv"))
+    table = covariates if covariates is not None else next((file for file in found if file.is_file()), None)
+    if table is None and document is not None:
+        raise SeqsaeError(
+            f"{path}: a covariate schema is given but no covariates stand beside the data; give the table too"
+        )
+    return with_covariates(_beside(data, folder), table, document)
 
 
-def meds_folder(path: Path | str | None) -> Dataset:
-    """The built-in source `meds`: a folder with data/*.parquet, and its companions."""
-    folder = _given(path)
-    return _beside(meds.read(folder), folder)
-
-
-def sequence_file(path: Path | str | None) -> Dataset:
-    """The built-in sources `fasta` and `sequences`: a file, or a folder that holds one, and its companions."""
-    path = _given(path)
-    if path.is_file():
-        return _beside(sequences.read(path), path.parent)
-    for file in sorted(path.iterdir()):
-        if file.name == "sequences.parquet" or file.name.removesuffix(".gz").endswith(sequences.FASTA):
-            return _beside(sequences.read(file), path)
-    raise SeqsaeError(f"{path}: neither a MEDS folder (data/*.parquet) nor one with sequences.parquet or a .fasta file")
-
-
-def _given(path: Path | str | None) -> Path:
+def local(path: Path | str | None) -> Path:
+    """The built-in sources `meds`, `fasta` and `sequences`: what stands at the path, recognised by what it is."""
     if path is None:
         raise SeqsaeError("this source needs a path; give records.path in the config, or --data")
     if not Path(path).exists():
         raise SeqsaeError(f"{path}: no such file or folder; check the path")
     return Path(path)
+
+
+def _sequence_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    for file in sorted(path.iterdir()):
+        if file.name == "sequences.parquet" or file.name.removesuffix(".gz").endswith(sequences.FASTA):
+            return file
+    raise SeqsaeError(f"{path}: neither a MEDS folder (data/*.parquet) nor one with sequences.parquet or a .fasta file")
 
 
 def _beside(data: Dataset, folder: Path) -> Dataset:
@@ -59,16 +65,9 @@ def _beside(data: Dataset, folder: Path) -> Dataset:
         data = replace(data, annotations=_annotations(data, folder / "annotations.parquet"))
     if (folder / "truth.json").is_file():
         truth = schema.check_document(_json(folder / "truth.json"), "truth", str(folder / "truth.json"))
-        spans = read_parquet(folder / "truth_spans.parquet")
-        data = replace(
-            data, truth=truth, truth_spans=schema.check_table(spans, "truth_spans", str(folder / "truth_spans.parquet"))
-        )
-    data = with_labels(data, sorted((folder / "labels").glob("*.parquet")) if (folder / "labels").is_dir() else None)
-    table = next(
-        (folder / f"covariates.{kind}" for kind in ("parquet", "csv") if (folder / f"covariates.{kind}").is_file()),
-        None,
-    )
-    return with_covariates(data, table, None)
+        file = folder / "truth_spans.parquet"
+        data = replace(data, truth=truth, truth_spans=schema.check_table(read_parquet(file), "truth_spans", str(file)))
+    return with_labels(data, sorted((folder / "labels").glob("*.parquet")))
 
 
 def _json(path: Path) -> dict:

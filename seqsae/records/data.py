@@ -112,8 +112,10 @@ def dataset(
     """
     from seqsae.records import companions  # the readers load meds and pyarrow
 
-    data = _of_items(list(source)) if isinstance(source, list | tuple) else companions.read_source(Path(source))
-    data = companions.with_covariates(data, covariates, covariate_schema)
+    if isinstance(source, list | tuple):
+        data = companions.with_covariates(_of_items(list(source)), covariates, covariate_schema)
+    else:
+        data = companions.read_source(companions.local(source), covariates, covariate_schema)
     data = companions.with_labels(data, labels)
     return with_splits(companions.with_cluster(data, cluster), split_salt)
 

@@ -11,7 +11,7 @@ from seqsae.records.splits import from_meds
 from seqsae.shelf import read_parquet
 
 
-def read(path: Path | str, split_salt: str = "seqsae") -> Dataset:
+def read(path: Path | str) -> Dataset:
     """A Dataset of events from a MEDS folder; its subject splits are kept if it has them.
 
     Raises:
@@ -39,7 +39,7 @@ def read(path: Path | str, split_salt: str = "seqsae") -> Dataset:
         table = table.with_columns(pl.lit(None, pl.Float32).alias("numeric_value"))
     columns = ["subject", "event", "time", "code", "numeric_value"]
     data = Dataset("events", subjects, schema.check_table(table.select(columns), "events", str(path)))
-    return _with_splits(data, path / "metadata" / "subject_splits.parquet", split_salt)
+    return _with_splits(data, path / "metadata" / "subject_splits.parquet")
 
 
 def _file(file: Path) -> pl.DataFrame:
@@ -82,11 +82,11 @@ def _in_order(table: pl.DataFrame, file: Path) -> None:
         )
 
 
-def _with_splits(data: Dataset, file: Path, salt: str) -> Dataset:
+def _with_splits(data: Dataset, file: Path) -> Dataset:
     from dataclasses import replace
 
     if not file.is_file():
         return data
     given = key_by_subject(read_parquet(file), data.subjects, str(file))
     split = data.subjects.join(given, on="subject", how="left", maintain_order="left")["split"].to_list()
-    return replace(data, splits=from_meds(data.subjects, split, salt))
+    return replace(data, splits=from_meds(data.subjects, split))

@@ -19,8 +19,11 @@ def gather(config: RecordsConfig) -> Dataset:
         found = source(config.path, **config.options)
     except (TypeError, ValueError) as cause:
         raise SeqsaeError(f"source {config.source!r}: {cause}") from cause
-    data = companions.read_source(Path(found)) if isinstance(found, str | Path) else found
-    data = companions.with_covariates(data, config.covariates, config.covariate_schema)
+    given = (config.covariates, config.covariate_schema)
+    if isinstance(found, Dataset):
+        data = companions.with_covariates(found, *given)
+    else:
+        data = companions.read_source(Path(found), *given)
     data = companions.with_labels(data, config.labels)
     return with_splits(companions.with_cluster(data, config.cluster), config.split_salt)
 

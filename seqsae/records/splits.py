@@ -17,11 +17,11 @@ def assign(subjects: pl.DataFrame, salt: str) -> pl.DataFrame:
     return _table(subjects, [of_cluster[cluster] for cluster in subjects["cluster"].to_list()])
 
 
-def from_meds(subjects: pl.DataFrame, meds_split: list[str | None], salt: str) -> pl.DataFrame:
+def from_meds(subjects: pl.DataFrame, meds_split: list[str | None]) -> pl.DataFrame:
     """Schema `splits` from MEDS splits: train, tuning (two thirds select, one third calibrate), held_out (test)."""
     parts = []
     for cluster, split in zip(subjects["cluster"].to_list(), meds_split, strict=True):
-        tuning = "select" if fraction(cluster, salt) < 2 / 3 else "calibrate"
+        tuning = "select" if fraction(cluster, "meds tuning") < 2 / 3 else "calibrate"
         parts.append(MEDS_SPLITS.get(split, tuning if split == "tuning" else "calibrate"))
     return _table(subjects, parts)
 

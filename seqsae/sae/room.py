@@ -66,7 +66,6 @@ def train(
 
 def specs_of(config: SaeConfig) -> list[Spec]:
     """One Spec a seed."""
-    options = {} if config.auxk is None else {"aux_k": config.auxk}
     return [
         Spec(
             config.width,
@@ -75,7 +74,7 @@ def specs_of(config: SaeConfig) -> list[Spec]:
             seed=seed,
             lr=config.lr,
             normalisation=config.normalise,
-            options=options,
+            options=dict(config.options),
         )
         for seed in range(config.seeds)
     ]

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.sparse as sp
-
 from features.small_stores import store_of
+
 from seqsae.features.examples import examples
 from seqsae.features.pooling import pool
 from seqsae.features.profile import profile
@@ -48,6 +48,20 @@ def test_pooling_is_that_of_a_loop(counts, pooling):
 def test_signed_units_are_pooled_with_their_signs(pooling):
     values, counts = np.random.default_rng(1).normal(size=(9, 4)), np.array([4, 0, 5])
     assert np.allclose(pool(values, counts, pooling), naive_pool(values, counts, pooling))
+
+
+@pytest.mark.parametrize("pooling", ["rate", "mean"])
+def test_equal_shares_are_equal_numbers(pooling):
+    """1 of 2, 3 of 6, 5 of 10 ...: ties must stay ties, and a threshold must mean the same in every sample."""
+    counts = np.array([2 * n for n in range(1, 60)] + [3 * n for n in range(1, 40)])
+    on = [[1] * (c // 2) + [0] * (c // 2) for c in counts[:59]] + [
+        [1] * (c // 3) + [0] * (2 * c // 3) for c in counts[59:]
+    ]
+    values = np.concatenate(on)[:, None].astype(np.float32)
+    for form in (values, sp.csr_array(values)):
+        pooled = pool(form, counts, pooling)
+        pooled = (pooled.toarray() if sp.issparse(pooled) else pooled).ravel()
+        assert set(pooled[:59]) == {1 / 2} and set(pooled[59:]) == {1 / 3}
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from conftest import write_events
+from features.small_stores import store_of
 from sklearn.decomposition import PCA
 from torch import nn
 
 import seqsae
-from conftest import write_events
-from features.small_stores import store_of
 from seqsae.activations.store import Store
 from seqsae.errors import SeqsaeError
 from seqsae.features.sources import Dictionary, Neurons, Pca, Tokens, TokensSeen, as_csr, blocks, token_codes

@@ -6,9 +6,9 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 import pytest
+from conftest import events_table, write_events
 
 import seqsae
-from conftest import events_table, write_events
 from seqsae.errors import SeqsaeError
 
 MEDS = {"subject_id": pl.Int64, "time": pl.Datetime("us"), "code": pl.String, "numeric_value": pl.Float32}

@@ -6,9 +6,9 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 import pytest
+from conftest import write_events
 
 import seqsae
-from conftest import write_events
 from seqsae.config import RecordsConfig
 from seqsae.records import room
 

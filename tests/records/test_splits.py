@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 import pytest
+from conftest import write_events
 
 import seqsae
-from conftest import write_events
 from seqsae.errors import SeqsaeError
 from seqsae.records.data import subjects_table
 from seqsae.records.splits import assign, fraction, from_meds

@@ -137,7 +137,14 @@ def test_the_core_reads_the_folder(antibodies, domains):
 def test_open_makes_a_folder_of_its_own_or_the_one_it_is_given(genes_package, tmp_path):
     made = antibody.open(copies=0, loci=["IGL"])
     assert sorted(path.name for path in made.iterdir()) == FILES
-    assert antibody.open(tmp_path / "here", copies=0) == tmp_path / "here"
+    kept = (made / "covariates.parquet").read_bytes()
+    assert antibody.open(made, copies=0) == made and (made / "covariates.parquet").read_bytes() == kept
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "subjects.parquet").write_text("someone's own")
+    for write in (antibody.open, antibody.make):
+        with pytest.raises(SeqsaeError):
+            write(tmp_path / "registry")
+    assert (tmp_path / "registry" / "subjects.parquet").read_text() == "someone's own"
 
 
 @pytest.mark.parametrize(
@@ -150,15 +157,14 @@ def test_open_makes_a_folder_of_its_own_or_the_one_it_is_given(genes_package, tm
         ({"loci": "IGH"}, "give a list"),
     ],
 )
-def test_wrong_options_are_named(tmp_path, options, message):
+def test_wrong_options_are_named(options, message):
     with pytest.raises(SeqsaeError, match=message):
-        antibody.open(tmp_path / "x", **options)
-    assert not (tmp_path / "x").exists()
+        antibody.open(**options)
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "x").write_text("")
-    with pytest.raises(SeqsaeError, match="a file stands where a folder is to be written"):
+    with pytest.raises(SeqsaeError, match="not an empty folder"):
         antibody.make(tmp_path / "x")
 
 

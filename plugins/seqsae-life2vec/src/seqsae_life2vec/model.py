@@ -80,7 +80,9 @@ def sites_of(network: Life2VecEncoder) -> dict[str, int]:
 def open(path: str | Path | None = None, device: str = "cpu") -> Life2Vec:
     """The model in the folder `path`. Raises SeqsaeError if there is none, or its files do not belong together."""
     if path is None:
-        raise SeqsaeError("life2vec: no path; give the folder of a trained model, or train one with open.train")
+        raise SeqsaeError(
+            "life2vec: no path; give the folder of a trained model, or add [model.train] to the config to train one"
+        )
     network, words, config = folder.load(Path(path))
     return Life2Vec(network, words, config["max_length"], device)
 

@@ -46,7 +46,9 @@ class Domain(NamedTuple):
 
 
 def open(path: str | Path | None = None, **options) -> Path:
-    """The folder of the antibody table, for the core to read; made at `path`, or in a new temporary folder, which goes when the process ends.
+    """The folder of the antibody table, for the core to read: `path` if one lies there, else a new temporary one.
+
+    Nothing is written to `path`; the temporary folder goes when the process ends. `make` writes a table to keep.
 
     Args:
         options: `seed`, `copies` and `loci`, as in `make`.
@@ -56,10 +58,13 @@ def open(path: str | Path | None = None, **options) -> Path:
     unknown = sorted(set(options) - {"seed", "copies", "loci"})
     if unknown:
         raise SeqsaeError(f"source antibody: no option {unknown[0]!r}; it has seed, copies and loci")
-    if path is None:
-        path = tempfile.mkdtemp(prefix="seqsae-antibody-")
-        atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return make(path, **options)
+    if path is not None:
+        if not (Path(path) / "sequences.parquet").is_file():
+            raise SeqsaeError(f"{path}: no antibody table there (no sequences.parquet); leave the path out to make one")
+        return Path(path)
+    scratch = tempfile.mkdtemp(prefix="seqsae-antibody-")
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return make(scratch, **options)
 
 
 def make(out: str | Path, seed: int = 0, copies: int = 1, loci: Sequence[str] = LOCI) -> Path:
@@ -92,8 +97,8 @@ def make(out: str | Path, seed: int = 0, copies: int = 1, loci: Sequence[str] = 
 
 
 def _check(out: Path, seed: int, copies: int, loci: Sequence[str]) -> None:
-    if out.exists() and not out.is_dir():
-        raise SeqsaeError(f"{out}: a file stands where a folder is to be written; choose another path")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SeqsaeError(f"{out}: not an empty folder; choose another path, nothing is overwritten")
     for name, value in (("seed", seed), ("copies", copies)):
         if not isinstance(value, int) or value < 0:
             raise SeqsaeError(f"source antibody: {name} = {value!r}; give a whole number from 0 on")
