@@ -155,6 +155,20 @@ def test_a_feature_silent_on_the_test_split_keeps_no_effect_of_the_select_split(
     assert dead["effect"].null_count() == len(dead), "an effect that is not defined is null, not NaN"
 
 
+def test_a_tie_that_turns_round_on_the_test_split_is_not_replicated(tmp_path):
+    rng = np.random.default_rng(2)
+    n_rows, split = np.full(300, 5), np.array(parts(300))
+    y = rng.random(300) < 0.5
+    codes = np.maximum(0, np.where(split == "test", ~y, y).repeat(5)[:, None] + rng.normal(size=(1500, 1)))
+    found = associate(
+        Given(store_of(tmp_path, n_rows), codes),
+        study.covariates_of({"y": [str(one) for one in y]}, [{"name": "y", "type": "binary"}]),
+        config=CONFIG.model_copy(update={"baselines": ("token",)}),
+    )
+    assert (found.table["p_test_holm"] < 0.001).all() and (found.table["effect"] < 0.4).all()
+    assert set(found.table["verdict"]) == {"not-replicated"}
+
+
 def test_a_rival_that_turned_round_on_the_test_split_beats_nothing(tmp_path):
     rng = np.random.default_rng(1)
     n_rows, split = np.full(300, 5), np.array(parts(300))

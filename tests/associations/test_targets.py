@@ -85,8 +85,13 @@ def test_annotations_are_read_by_subject_and_event_in_every_view(tmp_path, view)
     subject = [0, 0, 1, 2, 3] if view == "ill" else None
     store = store_of(tmp_path, [2, 4, 5, 0, 3] if view == "ill" else [6, 5, 4, 3], subject=subject, view=view)
     annotations = spans(
-        (0, 1, 3, "part", "head"), (0, 3, 99, "part", "tail"), (1, 0, 1, "part", "tail"), (3, 0, 3, "part", "head"), (2, 0, 2, "spell", "yes"), (1, 2, 4, "spell", "yes")
-    )  # fmt: skip
+        (0, 1, 3, "part", "head"),
+        (0, 3, 99, "part", "tail"),
+        (1, 0, 1, "part", "tail"),
+        (3, 0, 3, "part", "head"),
+        (2, 0, 2, "spell", "yes"),
+        (1, 2, 4, "spell", "yes"),
+    )
     entries = [
         {"name": "part", "type": "categorical", "level": "token"},
         {"name": "spell", "type": "binary", "level": "token", "positive": "yes"},

@@ -1,6 +1,7 @@
 """Sources of units against naive loops, scikit-learn and the SAE itself."""
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from conftest import write_events
@@ -140,6 +141,12 @@ def test_encoded_rows_are_what_the_sae_gives(study):
     with torch.no_grad():
         expected = dense(saes[0].encode(store.read("second", everything)), 24)
     assert np.array_equal(encoded.matrix.toarray(), expected) and (encoded.matrix.data > 0).all()
+    train, tokens = store.rows_in("train"), store.rows["token"].to_numpy()
+    for row in encoded.profile.filter(~pl.col("dead")).iter_rows(named=True):
+        on = train[expected[train, row["feature"]] > 0]
+        assert row["firing_rate"] == pytest.approx(len(on) / len(train))
+        assert row["token_purity"] == pytest.approx((tokens[on] == row["best_token"]).mean())
+    assert set(encoded.examples["row"]) <= set(train.tolist()) and len(encoded.examples)
     some = np.array([3, 100, 101, 250])
     assert np.array_equal(encoded.values(some).toarray(), expected[some])
     assert encoded.labels[23] == "feature 23" and encoded.profile["stability"].null_count() == 0
