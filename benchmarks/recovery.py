@@ -1,9 +1,10 @@
 """Recovery of planted concepts in the demo: best-unit F1 by source and level, against the bars of the demo.
 
-The demo's own run (examples/synthetic_lives.toml) is taken, made if it is not there; --quick takes what it printed for the
-reported SAE, otherwise each of the three seeds is scored and the median counts.
+The demo (examples/synthetic_lives.toml) is run afresh; each of its three SAE seeds is scored, and the median counts; --quick
+scores the reported seed alone.
 """
 
+import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -22,8 +23,10 @@ LEAST = {"spell": 0.45, "conjunction": 0.35}
 
 def main() -> None:
     options = arguments(__doc__.splitlines()[0])
+    folder = Path(options.out) / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
     with shown():
-        study = pipeline.run(EXAMPLES / "synthetic_lives.toml", out=Path(options.out) / "demo")
+        study = pipeline.run(EXAMPLES / "synthetic_lives.toml", out=folder)
         seeds = [f1_table(study, sae, seed) for seed, sae in enumerate(study.saes[: 1 if options.quick else None])]
     bars = Bars()
     for level, least in LEAST.items():

@@ -165,7 +165,7 @@ def test_a_tie_that_turns_round_on_the_test_split_is_not_replicated(tmp_path):
         study.covariates_of({"y": [str(one) for one in y]}, [{"name": "y", "type": "binary"}]),
         config=CONFIG.model_copy(update={"baselines": ("token",)}),
     )
-    assert (found.table["p_test_holm"] < 0.001).all() and (found.table["effect"] < 0.4).all()
+    assert (found.table["p_test_holm"] < 0.05).all() and (found.table["effect"] < 0.4).all()
     assert set(found.table["verdict"]) == {"not-replicated"}
 
 

@@ -45,7 +45,7 @@ def test_meds_splits_are_mapped():
     given = ["train", "tuning", "held_out"] * 1000
     subjects = subjects_table(names, "d")
     found = (
-        pl.DataFrame({"given": given, "split": from_meds(subjects, given, "s")["split"]})
+        pl.DataFrame({"given": given, "split": from_meds(subjects, given)["split"]})
         .group_by("given", "split")
         .len()
     )
