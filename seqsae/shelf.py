@@ -94,8 +94,19 @@ def sha256(path: Path) -> str:
 def hash_table(table: pl.DataFrame) -> str:
     """Hex SHA-256 of a table's content: names, types and values, however it is stored."""
     buffer = io.BytesIO()
-    table.rechunk().write_ipc(buffer, compression="uncompressed")
+    # What lies under a null is whatever was in memory: nulls are hashed as a mask of their own.
+    nulls = [column.is_null().alias(f"{column.name}\0null") for column in table if column.null_count()]
+    filled = [_filled(column) for column in table]
+    pl.DataFrame(filled + nulls).rechunk().write_ipc(buffer, compression="uncompressed")
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
+
+
+def _filled(column: pl.Series) -> pl.Series:
+    """The column with one fixed value in the place of nulls."""
+    if not column.null_count():
+        return column
+    fixed = {pl.String: "", pl.Boolean: False}.get(column.dtype.base_type(), 0)
+    return column if column.dtype.is_nested() else column.fill_null(pl.lit(fixed).cast(column.dtype))
 
 
 def digest(document) -> str:

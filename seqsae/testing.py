@@ -65,7 +65,7 @@ def check_sae(architecture: str, width: int = 32, k: int | None = 4, **options: 
         "codes are [n, k] values and indices": codes.values.shape == codes.indices.shape
         and len(codes.values) == len(rows),
         "values are not negative": bool((codes.values >= 0).all()),
-        "indices are latents": 0 <= int(codes.indices.min()) and int(codes.indices.max()) < width,
+        "indices are latents": int(codes.indices.min()) >= 0 and int(codes.indices.max()) < width,
         "decode gives [n, d]": one.decode(codes).shape == rows.shape,
         "weights are W_enc [d, width] and W_dec [width, d]": (one.W_enc.shape, one.W_dec.shape)
         == ((16, width), (width, 16)),

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-
 from conftest import write_events
+
 from seqsae import plugins
 from seqsae.errors import SeqsaeError
 from seqsae.records.data import dataset

@@ -58,7 +58,9 @@ def baseline_table(
 def _unit_rows(encoded: Encoded, source: FeatureSource, group: list[Target], config: AssociateConfig) -> list[tuple]:
     """One row a target: choose unit, pooling and sign on select, score on test."""
     select, test = (Units(encoded.store, group[0].unit, split) for split in ("select", "test"))
-    chosen = choose(select, source, group, config)
+    picked = choose(select, source, group, config)
+    group = [aim for aim, choice in zip(group, picked, strict=True) if choice is not None]
+    chosen = [choice for choice in picked if choice is not None]
     pooled = test.pooled(source, config.poolings)
     matrices = {pooling: _columns(pooled.make(pooling)) for pooling in {pooling for _, pooling, _ in chosen}}
     rows = []
@@ -84,13 +86,13 @@ def _unit_rows(encoded: Encoded, source: FeatureSource, group: list[Target], con
 
 def choose(
     select: Units, source: FeatureSource, group: list[Target], config: AssociateConfig
-) -> list[tuple[int, str | None, int]]:
-    """For each target (unit, pooling, sign) farthest from no effect on the select split, among units with enough support.
+) -> list[tuple[int, str | None, int] | None]:
+    """For each target (unit, pooling, sign) farthest from no effect on the select split, among units with enough support; None if no unit has.
 
     Ties, which are many at an AUROC of 1, go to the larger standardised statistic.
     """
     pooled = select.pooled(source, config.poolings)
-    best = [((-1.0, 0.0), (0, pooled.poolings[0], 1))] * len(group)
+    best = [((-1.0, 0.0), None)] * len(group)
     nothing = np.array([0.5 if aim.is_binary else 0.0 for aim in group])
     for pooling in pooled.poolings:
         result = screen_aims(select, group, rank_excess(pooled.make(pooling)), config.min_support)
@@ -126,7 +128,7 @@ def _fitted_row(encoded: Encoded, source, aim: Target) -> tuple | None:
 def effect_of(aim: Target, x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> Effect:
     """The target's own effect measure over the units that count."""
     counts = np.isfinite(y)
-    return (auroc if aim.is_binary else spearman)(x[counts], y[counts], cluster[counts])
+    return (auroc if aim.is_binary else spearman)(x[counts], y[counts], cluster[counts], test=False)
 
 
 def _columns(matrix: sp.csr_array | np.ndarray) -> sp.csc_array | np.ndarray:

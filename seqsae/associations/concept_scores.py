@@ -55,13 +55,15 @@ def concept_table(encoded: Encoded, covariates: Covariates, seed: int) -> pl.Dat
             ]
             if named:
                 rows += _score_source(source, store, unit, named, covariates.truth_spans)
+    if not rows:
+        return schema.empty("concepts")
     return schema.check_table(pl.DataFrame(rows, infer_schema_length=None), "concepts", "concepts")
 
 
 def found(table: pl.DataFrame) -> pl.DataFrame:
     """Concepts found (F1 > 0.5, and well above always saying yes) and mean F1, by source and level."""
     lift = (pl.col("f1") - pl.col("trivial_f1")) / (1 - pl.col("trivial_f1"))
-    hit = (pl.col("f1") > 0.5) & (lift > LIFT)
+    hit = (pl.col("f1") > 0.5) & (pl.col("trivial_f1") < 1) & (lift > LIFT)
     order = pl.Enum(LEVELS)
     grouped = table.group_by("source", "level", maintain_order=True).agg(
         pl.len().alias("concepts"),
@@ -137,16 +139,20 @@ def _score_source(
             "source": source.name,
             "concept": concept["name"],
             "level": concept["level"],
-            "best_unit": source.labels[pick] + (f", {pooling}" if pooling else "") + (", low" if sign < 0 else ""),
+            "best_unit": _name(source, pooling, pick, sign) if np.isfinite(threshold) else None,
             "threshold": float(threshold) if np.isfinite(threshold) else None,
             "precision": result.precision,
             "recall": result.recall,
             "f1": result.f1,
-            "auroc": float(roc_auc_score(y_test[:, j], x)) if both else None,
+            "auroc": float(roc_auc_score(y_test[:, j], x)) if both and y_select[:, j].any() else None,
             "trivial_f1": trivial_f1(y_test[:, j]).f1,
             "n": len(y_test),
             "n_positive": int(y_test[:, j].sum()),
         }
+
+
+def _name(source: FeatureSource, pooling: str | None, unit: int, sign: int) -> str:
+    return source.labels[unit] + (f", {pooling}" if pooling else "") + (", low" if sign < 0 else "")
 
 
 Choice = tuple[str | None, int, int, float]  # pooling, unit, sign, threshold

@@ -43,8 +43,10 @@ class _Components(NamedTuple):
     n_negative: np.ndarray
 
 
-def auroc(x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None, confidence: float = 0.95) -> Effect:
-    """AUROC of the values `x` [n] for `y` [n] in {0, 1}, exact with ties.
+def auroc(
+    x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None, confidence: float = 0.95, test: bool = True
+) -> Effect:
+    """AUROC of the values `x` [n] for `y` [n] in {0, 1}, exact with ties. Without `test`, p is NaN and costs nothing.
 
     Standard error: DeLong, DeLong & Clarke-Pearson (1988), generalised to clusters by Obuchowski (1997).
     Interval on the logit scale (Pepe 2003). The rarer class may hold none, or one, of the units where
@@ -61,7 +63,7 @@ def auroc(x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None, confi
         return Effect(*[float("nan")] * 4)
     value, alpha = parts.value, 1 - confidence
     low, high = _auroc_interval(parts, alpha)
-    return Effect(value, low, high, _null_p(x, y, cluster))
+    return Effect(value, low, high, _null_p(x, y, cluster) if test else float("nan"))
 
 
 def auroc_variance(x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None) -> float:
@@ -70,8 +72,10 @@ def auroc_variance(x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = No
     return float("nan") if parts is None else _variance(parts, pseudo=0)
 
 
-def spearman(x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None, confidence: float = 0.95) -> Effect:
-    """Spearman's rho of `x` [n] and `y` [n], exactly `scipy.stats.spearmanr`, ties included.
+def spearman(
+    x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None, confidence: float = 0.95, test: bool = True
+) -> Effect:
+    """Spearman's rho of `x` [n] and `y` [n], exactly `scipy.stats.spearmanr`, ties included; `test` as in `auroc`.
 
     Interval on the Fisher z scale from the influence of each unit on rho, including its influence on the
     ranks of all others and, with ties, on the rank variances (Hoeffding 1948; Borkowf 2002). At rho
@@ -93,7 +97,7 @@ def spearman(x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None, co
     influence = cross / np.sqrt(var_u * var_v) - rho / 2 * scale
     sums = _by_cluster(cluster, influence - influence.mean())
     low, high = _fisher_interval(rho, _mean_variance(sums, len(x)), len(sums), 1 - confidence)
-    return Effect(rho, low, high, _null_p(x, y, cluster))
+    return Effect(rho, low, high, _null_p(x, y, cluster) if test else float("nan"))
 
 
 class _Moved(NamedTuple):

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from seqsae.activations.store import Store
+from seqsae.associations.ranks import midranks
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
 from seqsae.features.pooling import pool
@@ -30,7 +31,7 @@ class Position:
             length = self.store.samples["n_rows"].to_numpy().astype(float)
             known = np.isfinite(y)
             x = length[select.chosen][known]
-            falls = known.any() and np.ptp(x) > 0 and np.corrcoef(x, y[known])[0, 1] < 0
+            falls = (midranks(x) - (len(x) + 1) / 2) @ midranks(y[known]) < 0
             return length[test.chosen] * (-1 if falls else 1)
         position = self.store.rows["position"].to_numpy().astype(np.int64)
         known = np.isfinite(y)

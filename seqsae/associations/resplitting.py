@@ -35,6 +35,8 @@ def resplit_table(
     clusters = (
         store.subjects["cluster"].rank("dense").to_numpy()[store.samples["subject"].to_numpy()][chosen].astype(np.int64)
     )
+    if not group:
+        return schema.empty("resplits")
     y = np.column_stack([aim.y[chosen] for aim in group])
     table = resplits(matrices, y, clusters, n_splits=config.resplits, seed=seed)
     names = pl.DataFrame(

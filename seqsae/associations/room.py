@@ -86,7 +86,7 @@ def associate(
 
 
 def _of_frame(frame: pl.DataFrame, encoded: Encoded) -> Covariates:
-    keyed = frame if "subject" in frame.columns else key_by_subject(frame, encoded.store.subjects, "covariates")
+    keyed = key_by_subject(frame, encoded.store.subjects, "covariates") if "subject_id" in frame.columns else frame
     document = check_schema(propose(keyed.drop("subject")), "covariates")
     say("covariates: types proposed from the columns; give `data.covariates` with a schema to decide them yourself")
     return Covariates(typed(keyed, document, "covariates"), document)
@@ -151,7 +151,7 @@ def _with_readouts(table: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame
         known = baselines.filter(pl.col("source") == source).select(*keys, pl.col("effect").alias("rival"))
         table = table.join(known, on=keys, how="left", nulls_equal=True, maintain_order="left")
         nothing = pl.when(pl.col("effect_name") == "AUROC").then(0.5).otherwise(0.0)
-        beaten = pl.col("verdict").is_null() & ((pl.col("effect") - nothing).abs() <= (pl.col("rival") - nothing).abs())
+        beaten = pl.col("verdict").is_null() & ((pl.col("effect") - nothing).abs() <= (pl.col("rival") - nothing))
         table = table.with_columns(
             pl.when(beaten).then(pl.lit(f"{source}-readout")).otherwise("verdict").alias("verdict")
         ).drop("rival")

@@ -47,7 +47,7 @@ def _screen_rows(aim: Target, pooling: str | None, window: str, j: int, result) 
             "n": pl.Series([int(result.n[j])] * width, dtype=pl.UInt32),
             "n_positive": pl.Series([int(result.n_positive[j]) if aim.is_binary else None] * width, dtype=pl.UInt32),
             "effect_name": "AUROC" if aim.is_binary else "spearman",
-            "effect": result.effect[:, j],
+            "effect": pl.Series(result.effect[:, j]).fill_nan(None),
             "p_select": pl.Series(result.p[:, j]).fill_nan(None),
         }
     )
@@ -117,7 +117,7 @@ def _score_target(
 
     def interval(feature: int) -> Effect | None:
         x = columns[:, [feature]].toarray().ravel()
-        return measure(x[counts], y[counts], cluster[counts]) if feature in strongest else None
+        return measure(x[counts], y[counts], cluster[counts], test=False) if feature in strongest else None
 
     effects = [interval(feature) for feature in features.tolist()]
     return pl.DataFrame(

@@ -3,7 +3,7 @@
 A unit is a sample of the view (level subject) or a row (level token). NaN: missing, or not in this comparison.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ import polars as pl
 from seqsae.activations.store import Store
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
-from seqsae.records.covariates import Covariates, as_text
+from seqsae.records.covariates import Covariates, as_text, numbers
 
 MIN_LEVEL_N = 5  # clusters a category needs in the select and in the test split
 
@@ -44,7 +44,8 @@ def targets(covariates: Covariates, store: Store) -> list[Target]:
             found += _of_annotations(entry, covariates, store)
         else:
             found += _of_column(entry, covariates, store)
-    return found + _of_labels(covariates, store)
+    found += _of_labels(covariates, store)
+    return [_without_empty(target, store) for target in found]
 
 
 def supported(found: list[Target], covariates: Covariates, store: Store) -> list[Target]:
@@ -69,13 +70,21 @@ def supported(found: list[Target], covariates: Covariates, store: Store) -> list
     return kept
 
 
+def _without_empty(target: Target, store: Store) -> Target:
+    """A sample without rows is no observation: its pooled zeros are no values of any unit."""
+    if target.unit == "token":
+        return target
+    y = np.where(store.samples["n_rows"].to_numpy() > 0, target.y, np.nan)
+    return replace(target, y=y)
+
+
 def _of_column(entry: dict, covariates: Covariates, store: Store) -> list[Target]:
     column = per_sample(covariates.table, entry["name"], store)
     if entry["type"] in ("ordinal", "continuous"):
         y = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
         return [Target(entry["name"], None, entry["type"], "subject", y)]
     if entry["type"] == "binary":
-        return [_one(entry, column, _positive(entry, column))]
+        return [_one(entry, column, _positive(entry, covariates.table[entry["name"]]))]
     if entry.get("within"):
         strata = [per_sample(covariates.table, other, store).cast(pl.String) for other in entry["within"]]
         return _within(entry, column, strata)
@@ -119,16 +128,18 @@ def _within(entry: dict, column: pl.Series, strata: list[pl.Series]) -> list[Tar
 def _of_annotations(entry: dict, covariates: Covariates, store: Store) -> list[Target]:
     values = row_values(covariates.annotations, entry["name"], store)
     if entry["type"] in ("ordinal", "continuous"):
-        y = values.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+        y = numbers(values, entry, "annotations").fill_null(float("nan")).to_numpy()
         return [Target(entry["name"], None, entry["type"], "token", y)]
     annotated = covariates.annotations.filter(pl.col("covariate") == entry["name"])["sample"].unique()
     counts = np.isin(store.row_subject, annotated.to_numpy())
-    categories = values.drop_nulls().unique().sort()
-    if entry["type"] == "binary" and entry.get("positive") is not None:
-        categories = pl.Series([as_text(entry["positive"])])
+    spans = covariates.annotations.filter(pl.col("covariate") == entry["name"])
+    categories = spans["value"].unique().sort()
+    if entry["type"] == "binary":
+        categories = [_positive(entry, spans["value"])]
     found = []
     for category in categories:
-        y = (values == category).fill_null(False).cast(pl.Float64).to_numpy().copy()
+        held = row_values(spans.filter(pl.col("value") == category), entry["name"], store)
+        y = held.is_not_null().cast(pl.Float64).to_numpy().copy()
         y[~counts] = np.nan
         found.append(Target(entry["name"], category, entry["type"], "token", y))
     return found
@@ -146,8 +157,11 @@ def row_values(annotations: pl.DataFrame, covariate: str, store: Store) -> pl.Se
 
 
 def _of_labels(covariates: Covariates, store: Store) -> list[Target]:
-    """The value columns of the view's own label table; its rows are the samples."""
+    """The value columns of the view's own label table, at the samples' subjects and prediction times."""
     table = covariates.labels.get(store.view.removesuffix("-masked"))
+    if table is not None:
+        keys = ["subject", "prediction_time"]
+        table = store.samples.select(keys).join(table, on=keys, how="left", maintain_order="left")
     found = []
     for column in [] if table is None else [name for name in table.columns if name.endswith("_value")]:
         values = table[column]

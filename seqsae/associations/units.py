@@ -35,6 +35,11 @@ class Units:
     def cluster(self) -> np.ndarray:
         return cluster_codes(self.store, self.unit)[self.chosen]
 
+    @property
+    def repeats(self) -> bool:
+        """Whether one subject stands behind several units: rows, or samples at several prediction times."""
+        return self.unit == "token" or self.store.samples["subject"].is_duplicated().any()
+
     @cached_property
     def rows(self) -> np.ndarray:
         """Row numbers of the units, ascending."""
@@ -55,7 +60,7 @@ class Units:
 def screen_aims(here: Units, aims: list[Target], ranks: RankMatrix, min_support: int) -> Screen:
     """Every feature against every aim over these units, by the test that fits them: rows are no witnesses of their own."""
     y = np.column_stack([aim.y[here.chosen] for aim in aims])
-    test = screen_rows if here.unit == "token" else screen
+    test = screen_rows if here.repeats else screen
     return test(ranks, y, here.cluster, min_support, np.array([aim.is_binary for aim in aims]))
 
 

@@ -32,6 +32,8 @@ def examples(codes: sp.csr_array, rows: np.ndarray, store: Store, top: int, cont
 def _strongest(rows: np.ndarray, values: np.ndarray, sample_of: np.ndarray, top: int) -> list[tuple[int, float]]:
     """The strongest rows, at most one a sample; ties go to the earlier row."""
     chosen, seen = [], set()
+    if not top:
+        return chosen
     for place in np.lexsort((rows, -values)):
         sample = sample_of[rows[place]]
         if sample not in seen:

@@ -28,14 +28,18 @@ def _pool_dense(values: np.ndarray, counts: np.ndarray, pooling: str) -> np.ndar
 
 def _pool_sparse(values: sp.csr_array, counts: np.ndarray, pooling: str) -> sp.csr_array:
     sample = np.repeat(np.arange(len(counts)), counts)
+    if pooling == "min":
+        return sp.csr_array(_pool_dense(values.toarray(), counts, "min"))
     if pooling == "max":
         return _max(values.tocoo(), sample, len(counts))
     values = values.astype(np.float64)
     if pooling == "rate":
         values.data = np.ones_like(values.data)
-    weight = 1.0 / np.maximum(counts, 1)[sample]
-    gather = sp.csr_array((weight, (sample, np.arange(len(sample)))), shape=(len(counts), len(sample)))
-    return (gather @ values).tocsr()
+    # Summed first and divided once: equal shares of samples of different lengths are then equal numbers.
+    gather = sp.csr_array((np.ones(len(sample)), (sample, np.arange(len(sample)))), shape=(len(counts), len(sample)))
+    pooled = (gather @ values).tocsr()
+    pooled.data /= np.repeat(counts, np.diff(pooled.indptr))
+    return pooled
 
 
 def _max(values: sp.coo_array, sample: np.ndarray, n_samples: int) -> sp.csr_array:

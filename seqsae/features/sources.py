@@ -99,7 +99,7 @@ class Tokens:
 
 
 class TokensSeen:
-    """Unit t is on from the first row of the sample at which token t has stood."""
+    """Unit t is on from the first row of the sample at which token t has stood. Rows must be asked for in ascending order."""
 
     name = "token-seen"
 

@@ -36,7 +36,10 @@ def covariates(associated: Associated) -> str:
     baselines = associated.baselines
     sources = baselines["source"].unique(maintain_order=True).to_list()
     counts = associated.table.group_by("covariate", "category", maintain_order=True).agg(
-        (~pl.col("verdict").is_in(["not-selected", "not-replicated"]).fill_null(False)).sum().alias("held")
+        pl.col("feature")
+        .filter(~pl.col("verdict").is_in(["not-selected", "not-replicated"]).fill_null(False))
+        .n_unique()
+        .alias("held")
     )
     rows = []
     for covariate, category, held in counts.head(SHOWN).iter_rows():
@@ -47,7 +50,10 @@ def covariates(associated: Associated) -> str:
         name = covariate if category is None else f"{covariate} = {category}"
         rows.append([name, str(held), *[_effect(by_source.get(source)) for source in sources]])
     note = f"\n({len(counts) - SHOWN} more in associations.parquet)" if len(counts) > SHOWN else ""
-    title = "Best single unit of each source, chosen on the select split, scored on the test split (AUROC, or Spearman for numbers):"
+    title = (
+        "Best unit of each source (position and composition are fits), chosen on the select split, scored on the test split:\n"
+        "AUROC, Spearman for numbers. Held on test: features whose tie is repeated there (Holm), unadjusted for confounders."
+    )
     return title + "\n" + aligned(["associated with", "held on test", *sources], rows) + note
 
 
@@ -106,7 +112,7 @@ def concepts(associated: Associated) -> str:
                     f"{row['trivial_f1']:.2f}",
                 ]
             )
-    title = "Planted concepts that one unit finds with F1 > 0.5 on held-out subjects:"
+    title = "Planted concepts that one unit finds on held-out subjects (F1 > 0.5, and a fifth of the way from always yes to 1):"
     return title + "\n" + aligned(["level", "source", "found", "mean F1", "mean AUROC", "F1 of always yes"], rows)
 
 

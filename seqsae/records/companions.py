@@ -126,23 +126,36 @@ def _schema_of(table: Any, frame: pl.DataFrame, document: Any, where: str) -> di
     return cov.check_schema(cov.propose(frame), "covariates")
 
 
-def with_cluster(data: Dataset, cluster: str | Mapping | pl.DataFrame | None) -> Dataset:
+def with_cluster(data: Dataset, cluster: str | Mapping | pl.DataFrame | None, covariates: Any = None) -> Dataset:
     """`data` whose subjects carry a cluster: a covariate column's name, a mapping from subject_id, or a table."""
     if cluster is None:
         return data
     if isinstance(cluster, str):
-        if data.covariate_table is None or cluster not in data.covariate_table.columns:
-            raise SeqsaeError(
-                f"cluster {cluster!r} is no covariate column; give one, or subjects.parquet with subject_id, cluster"
-            )
-        table = data.covariate_table.select("subject", pl.col(cluster).cast(pl.String).alias("cluster"))
+        table = _cluster_column(data, cluster, covariates)
     else:
         if isinstance(cluster, Mapping):
             cluster = pl.DataFrame({"subject_id": list(cluster), "cluster": [str(value) for value in cluster.values()]})
         table = key_by_subject(cluster, data.subjects, "cluster")
-    alone = pl.col("subject_id").cast(pl.String)
+        twice = table["subject"].filter(table["subject"].is_duplicated())
+        if len(twice):
+            name = data.subjects["subject_id"][int(twice[0])]
+            raise SeqsaeError(f"cluster: subject_id {name!r} stands twice; give each subject one cluster")
+    alone = pl.format("alone: {}", "subject_id")  # so that a lone subject never bears a household's name
     subjects = data.subjects.drop("cluster").join(table, on="subject", how="left", maintain_order="left")
     return replace(data, subjects=subjects.with_columns(pl.col("cluster").fill_null(alone)))
+
+
+def _cluster_column(data: Dataset, name: str, covariates: Any) -> pl.DataFrame:
+    """subject and `cluster` from a column of the covariate table as given, which need not be in its schema."""
+    table = data.covariate_table
+    if covariates is not None and (table is None or name not in table.columns):
+        frame = cov.read_table(Path(covariates)) if isinstance(covariates, str | Path) else covariates
+        table = key_by_subject(frame, data.subjects, "covariates")
+    if table is None or name not in table.columns:
+        raise SeqsaeError(
+            f"cluster {name!r} is no covariate column; give one, or subjects.parquet with subject_id, cluster"
+        )
+    return table.select("subject", pl.col(name).cast(pl.String).alias("cluster"))
 
 
 def _cluster_table(file: Path) -> pl.DataFrame:
@@ -184,8 +197,9 @@ def _labels(data: Dataset, name: str, table: Any) -> pl.DataFrame:
         raise SeqsaeError(f"{where}: every prediction time is before its subject's first event; check the times")
     if lost:
         say(f"{where}: {lost} of {len(frame)} left out (unknown subject, or nothing known at the prediction time)")
-    return (
-        known.drop("first")
-        .unique(["subject", "prediction_time"], maintain_order=True)
-        .sort("subject", "prediction_time")
-    )
+    known = known.drop("first").unique(maintain_order=True).sort("subject", "prediction_time")
+    twice = known.filter(pl.struct("subject", "prediction_time").is_duplicated())
+    if len(twice):
+        who, when = data.subjects["subject_id"][twice["subject"][0]], twice["prediction_time"][0]
+        raise SeqsaeError(f"{where}: subject_id {who!r} has two different labels at {when}; keep one")
+    return known

@@ -66,6 +66,10 @@ def check_schema(document: dict, where: str) -> dict:
         if names.count(name) > 1:
             raise SeqsaeError(f"{where}: covariate {name!r} stands twice; keep one entry")
     for entry in entries:
+        if entry.get("within") and entry["type"] != "categorical":
+            raise SeqsaeError(
+                f"{where}: covariate {entry['name']!r}: within is for categorical covariates, this is {entry['type']}"
+            )
         for other in entry.get("within") or []:
             if other not in names:
                 raise SeqsaeError(
@@ -85,6 +89,7 @@ def propose(table: pl.DataFrame) -> dict:
 
 
 def _kind(column: pl.Series) -> str | None:
+    column = _without_nan(column)
     n_values = column.drop_nulls().n_unique()
     if n_values < 2:
         return None
@@ -120,12 +125,24 @@ def _column(table: pl.DataFrame, entry: dict, where: str) -> pl.Series:
             f"{where}: no column {name!r}, which the covariate schema names; found {', '.join(table.columns[:8])}"
         )
     column = table[name]
-    column = column.fill_nan(None) if column.dtype.is_float() else column
+    column = _without_nan(column)
     if column.null_count() == len(column):
         raise SeqsaeError(f"{where}: covariate {name!r} is empty in every row; fill it or take it out of the schema")
     if entry["type"] in ("binary", "categorical"):
         return _categories(column, entry, where)
-    return _numbers(column, entry, where)
+    numbered = numbers(column, entry, where)
+    if numbered.drop_nulls().n_unique() < 2:
+        raise SeqsaeError(f"{where}: covariate {name!r} has one value only; take it out of the schema")
+    return numbered
+
+
+def _without_nan(column: pl.Series) -> pl.Series:
+    """NaN as missing; floats that are whole numbers as integers, as they were before a gap made them floats."""
+    if not column.dtype.is_float():
+        return column
+    column = column.fill_nan(None)
+    whole = column.is_finite().all() and (column == column.round()).all() and (column.abs() < 2**53).all()
+    return column.cast(pl.Int64) if whole else column
 
 
 def _categories(column: pl.Series, entry: dict, where: str) -> pl.Series:
@@ -148,22 +165,21 @@ def as_text(value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _numbers(column: pl.Series, entry: dict, where: str) -> pl.Series:
+def numbers(column: pl.Series, entry: dict, where: str) -> pl.Series:
+    """The column as numbers, places in the entry's order where it has one. Raises SeqsaeError for what is neither."""
     order = entry.get("order")
     if order:
         places = {as_text(value): float(place) for place, value in enumerate(order)}
-        numbers = column.cast(pl.String).replace_strict(places, default=None, return_dtype=pl.Float64)
+        found = column.cast(pl.String).replace_strict(places, default=None, return_dtype=pl.Float64)
     else:
-        numbers = column.cast(pl.Float64, strict=False)
-    lost = column.is_not_null() & numbers.is_null()
+        found = column.cast(pl.Float64, strict=False)
+    lost = column.is_not_null() & found.is_null()
     if lost.any():
         row = lost.arg_max()
         raise SeqsaeError(
             f"{where}: covariate {entry['name']!r}, row {row}: {column[row]!r} is "
             + (f"not in its order {order}" if order else "not a number")
         )
-    if numbers.is_infinite().any():
+    if found.is_infinite().any():
         raise SeqsaeError(f"{where}: covariate {entry['name']!r} holds an infinite value; remove it")
-    if numbers.drop_nulls().n_unique() < 2:
-        raise SeqsaeError(f"{where}: covariate {entry['name']!r} has one value only; take it out of the schema")
-    return numbers.alias(entry["name"])
+    return found.alias(entry["name"])

@@ -13,7 +13,7 @@ from seqsae import schema
 from seqsae.errors import SeqsaeError
 from seqsae.records.covariates import Covariates
 from seqsae.records.record import Record
-from seqsae.records.splits import assign
+from seqsae.records.splits import assign, from_meds
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Dataset:
     """Schema `annotations`."""
     splits: pl.DataFrame | None = None
     """Schema `splits`."""
+    meds_split: list[str | None] | None = None
+    """[subjects] split as MEDS calls it, where the source brings one; made into `splits` once clusters are known."""
     labels: dict[str, pl.DataFrame] = field(default_factory=dict)
     """View name to label table (schema `labels`)."""
     truth: dict | None = None
@@ -117,14 +119,18 @@ def dataset(
     else:
         data = companions.read_source(companions.local(source), covariates, covariate_schema)
     data = companions.with_labels(data, labels)
-    return with_splits(companions.with_cluster(data, cluster), split_salt)
+    return with_splits(companions.with_cluster(data, cluster, covariates), split_salt)
 
 
 def with_splits(data: Dataset, salt: str) -> Dataset:
     """`data` with splits by hash of the cluster, unless the source brought its own."""
     from dataclasses import replace
 
-    return data if data.splits is not None else replace(data, splits=assign(data.subjects, salt))
+    if data.splits is not None:
+        return data
+    if data.meds_split is not None:
+        return replace(data, splits=from_meds(data.subjects, data.meds_split))
+    return replace(data, splits=assign(data.subjects, salt))
 
 
 def _of_items(items: list) -> Dataset:
@@ -174,6 +180,7 @@ def key_by_subject(table: pl.DataFrame, subjects: pl.DataFrame, where: str) -> p
     if table["subject_id"].dtype != ids["subject_id"].dtype:
         table = table.with_columns(pl.col("subject_id").cast(pl.String))
         ids = ids.with_columns(pl.col("subject_id").cast(pl.String))
+    table = table.drop("subject", strict=False)  # a column of the caller's own by that name is not ours
     joined = table.join(ids, on="subject_id", how="inner", maintain_order="left")
     if len(table) and not len(joined):
         given, wanted = table["subject_id"][0], subjects["subject_id"][0]

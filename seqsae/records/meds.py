@@ -7,7 +7,6 @@ import polars as pl
 from seqsae import schema
 from seqsae.errors import SeqsaeError
 from seqsae.records.data import Dataset, key_by_subject, subjects_table
-from seqsae.records.splits import from_meds
 from seqsae.shelf import read_parquet
 
 
@@ -21,7 +20,8 @@ def read(path: Path | str) -> Dataset:
     files = sorted((path / "data").rglob("*.parquet")) if path.is_dir() else []
     if not files:
         raise SeqsaeError(f"{path}: no MEDS data there (no data/*.parquet); give the folder that holds data/")
-    events = pl.concat([_file(file) for file in files])
+    events = pl.concat([_file(file) for file in files], how="diagonal")
+    _in_order(events, path)
     if not len(events):
         raise SeqsaeError(f"{path}: the data files hold no events; give a MEDS folder with events in data/")
     names = events["subject_id"].unique(maintain_order=True)
@@ -64,7 +64,6 @@ def _file(file: Path) -> pl.DataFrame:
         DataSchema.validate(plain)
     except Exception as cause:  # the package raises its own errors and Arrow's
         raise SeqsaeError(f"{file}: not MEDS v0.4: {cause}; see the MEDS DataSchema") from None
-    _in_order(table, file)
     return table.select(keep)
 
 
@@ -88,5 +87,10 @@ def _with_splits(data: Dataset, file: Path) -> Dataset:
     if not file.is_file():
         return data
     given = key_by_subject(read_parquet(file), data.subjects, str(file))
+    unknown = sorted(set(given["split"].drop_nulls()) - {"train", "tuning", "held_out"})
+    if unknown:
+        raise SeqsaeError(f"{file}: unknown split {unknown[0]!r}; MEDS has train, tuning, held_out")
+    if given["subject"].is_duplicated().any():
+        raise SeqsaeError(f"{file}: a subject stands twice; keep one row a subject_id")
     split = data.subjects.join(given, on="subject", how="left", maintain_order="left")["split"].to_list()
-    return replace(data, splits=from_meds(data.subjects, split))
+    return replace(data, meds_split=split)

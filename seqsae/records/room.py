@@ -19,13 +19,11 @@ def gather(config: RecordsConfig) -> Dataset:
         found = source(config.path, **config.options)
     except (TypeError, ValueError) as cause:
         raise SeqsaeError(f"source {config.source!r}: {cause}") from cause
-    given = (config.covariates, config.covariate_schema)
-    if isinstance(found, Dataset):
-        data = companions.with_covariates(found, *given)
-    else:
-        data = companions.read_source(Path(found), *given)
+    whole = isinstance(found, Dataset)
+    read = companions.with_covariates if whole else companions.read_source
+    data = read(found if whole else Path(found), config.covariates, config.covariate_schema)
     data = companions.with_labels(data, config.labels)
-    return with_splits(companions.with_cluster(data, config.cluster), config.split_salt)
+    return with_splits(companions.with_cluster(data, config.cluster, config.covariates), config.split_salt)
 
 
 def keep(config: RecordsConfig, out: Path | str) -> shelf.Artefact:
@@ -50,6 +48,10 @@ def fingerprint(data: Dataset) -> str:
 
 
 def _plain(value) -> object:
+    if isinstance(value, dict):
+        return sorted((str(key), _plain(part)) for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
     return value.tolist() if hasattr(value, "tolist") else value
 
 

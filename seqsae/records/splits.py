@@ -5,6 +5,7 @@ import hashlib
 import polars as pl
 
 from seqsae import schema
+from seqsae.errors import SeqsaeError
 
 SHARES = (("train", 0.5), ("select", 0.7), ("calibrate", 0.8), ("test", 1.0))  # cumulative
 MEDS_SPLITS = {"train": "train", "held_out": "test"}  # tuning is cut into select and calibrate
@@ -18,9 +19,16 @@ def assign(subjects: pl.DataFrame, salt: str) -> pl.DataFrame:
 
 
 def from_meds(subjects: pl.DataFrame, meds_split: list[str | None]) -> pl.DataFrame:
-    """Schema `splits` from MEDS splits: train, tuning (two thirds select, one third calibrate), held_out (test)."""
-    parts = []
+    """Schema `splits` from MEDS splits: train, tuning (two thirds select, one third calibrate), held_out (test).
+
+    A subject without a split goes to calibrate. Raises SeqsaeError if a cluster stands in two MEDS splits.
+    """
+    parts, of_cluster = [], {}
     for cluster, split in zip(subjects["cluster"].to_list(), meds_split, strict=True):
+        if of_cluster.setdefault(cluster, split) != split:
+            raise SeqsaeError(
+                f"subject_splits: cluster {cluster!r} is cut by {of_cluster[cluster]} and {split}; keep clusters whole"
+            )
         tuning = "select" if fraction(cluster, "meds tuning") < 2 / 3 else "calibrate"
         parts.append(MEDS_SPLITS.get(split, tuning if split == "tuning" else "calibrate"))
     return _table(subjects, parts)

@@ -6,6 +6,8 @@ import torch
 
 from seqsae.sae.base import SAE
 
+APART = 1_000_000  # no trained SAE starts from a seed as high, so none starts from these directions
+
 
 @torch.no_grad()
 def random_dictionary(sae: SAE, seed: int) -> SAE:
@@ -15,7 +17,7 @@ def random_dictionary(sae: SAE, seed: int) -> SAE:
         sae: the SAE to stand beside; left as it is.
         seed: seed of the directions.
     """
-    baseline = type(sae)(replace(sae.config, seed=seed)).to(sae.W_dec)
+    baseline = type(sae)(replace(sae.config, seed=APART + seed)).to(sae.W_dec)
     baseline.mean.copy_(sae.mean)
     baseline.scale.copy_(sae.scale)
     baseline.b_dec.copy_(sae.b_dec)

@@ -1,5 +1,7 @@
 """Targets against loops over subjects and rows: annotations, strata, label views, support."""
 
+from datetime import datetime
+
 import numpy as np
 import polars as pl
 import pytest
@@ -141,12 +143,16 @@ def test_an_annotation_that_fits_no_number_or_order_is_refused(tmp_path, more):
 
 @pytest.mark.parametrize("masked", ["", "-masked"])
 def test_the_label_table_of_a_view_labels_its_samples(tmp_path, masked):
+    times = [datetime(2001, 1, day) for day in (1, 2, 1)]
     table = pl.DataFrame(
-        {"subject": pl.Series([0, 0, 2], dtype=pl.UInt32), "boolean_value": [True, None, False], "categorical_value": ["x", "y", "x"],
+        {"subject": pl.Series([0, 0, 2], dtype=pl.UInt32), "prediction_time": pl.Series(times, dtype=pl.Datetime("us")), "boolean_value": [True, None, False], "categorical_value": ["x", "y", "x"],
          "float_value": [None, 2.0, 1.0], "integer_value": pl.Series([None] * 3, dtype=pl.Int64)}
     )  # fmt: skip
-    covariates = covariates_of({"age": [1.0, 2.0, 3.0]}, [{"name": "age", "type": "continuous"}], labels={"ill": table})
-    found = by_name(targets(covariates, store_of(tmp_path, [2, 3, 1], subject=[0, 0, 2], view=f"ill{masked}")))
+    covariates = covariates_of(
+        {"age": [1.0, 2.0, 3.0]}, [{"name": "age", "type": "continuous"}], labels={"ill": table[::-1]}
+    )
+    store = store_of(tmp_path, [2, 3, 1], subject=[0, 0, 2], view=f"ill{masked}", times=times)
+    found = by_name(targets(covariates, store))
     nan = np.nan
     assert set(found) == {
         ("age", None),

@@ -30,6 +30,7 @@ def store_of(
     subject=None,
     view: str = "full",
     shard_samples: int = 7,
+    times=None,
 ) -> Store:
     """A store at site `site`.
 
@@ -39,6 +40,7 @@ def store_of(
         tokens: [rows]; default: a and b in turn.
         split, cluster: one a subject.
         subject: [samples]; default: sample i is subject i.
+        times: [samples] prediction times; default: none.
     """
     n_rows = np.asarray(n_rows)
     total, n_subjects = int(n_rows.sum()), len(n_rows) if subject is None else int(np.max(subject)) + 1
@@ -50,7 +52,7 @@ def store_of(
         "samples": {
             "sample": pl.Series(range(len(n_rows)), dtype=pl.UInt32),
             "subject": pl.Series(range(n_subjects) if subject is None else subject, dtype=pl.UInt32),
-            "prediction_time": pl.Series([None] * len(n_rows), dtype=pl.Datetime("us")),
+            "prediction_time": pl.Series([None] * len(n_rows) if times is None else times, dtype=pl.Datetime("us")),
             "n_rows": pl.Series(n_rows, dtype=pl.UInt32),
         },
         "subjects": {

@@ -45,9 +45,7 @@ def test_meds_splits_are_mapped():
     given = ["train", "tuning", "held_out"] * 1000
     subjects = subjects_table(names, "d")
     found = (
-        pl.DataFrame({"given": given, "split": from_meds(subjects, given)["split"]})
-        .group_by("given", "split")
-        .len()
+        pl.DataFrame({"given": given, "split": from_meds(subjects, given)["split"]}).group_by("given", "split").len()
     )
     counts = {(one, other): n for one, other, n in found.rows()}
     assert counts.pop(("train", "train")) == 1000 and counts.pop(("held_out", "test")) == 1000
