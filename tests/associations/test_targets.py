@@ -145,7 +145,8 @@ def test_an_annotation_that_fits_no_number_or_order_is_refused(tmp_path, more):
 def test_the_label_table_of_a_view_labels_its_samples(tmp_path, masked):
     times = [datetime(2001, 1, day) for day in (1, 2, 1)]
     table = pl.DataFrame(
-        {"subject": pl.Series([0, 0, 2], dtype=pl.UInt32), "prediction_time": pl.Series(times, dtype=pl.Datetime("us")), "boolean_value": [True, None, False], "categorical_value": ["x", "y", "x"],
+        {"subject": pl.Series([0, 0, 2], dtype=pl.UInt32), "prediction_time": pl.Series(times, dtype=pl.Datetime("us")),
+         "boolean_value": [True, None, False], "categorical_value": ["x", "y", "x"],
          "float_value": [None, 2.0, 1.0], "integer_value": pl.Series([None] * 3, dtype=pl.Int64)}
     )  # fmt: skip
     covariates = covariates_of(

@@ -35,7 +35,7 @@ function drawStrip(tie, feature) {
   const baselines = baselinesOf(tie.pair, feature).filter((unit) => !missing(unit.effect));
   const said = baselines.map((unit) => `${sourceLabel(unit.source)} ${fixed(unit.effect)}`).join(", ");
   const label = `Effect ${fixed(tie.effect)} ${interval(tie.ci_low, tie.ci_high)}. Best of each baseline: ${said || "none"}.`;
-  const drawing = svg("svg", { width, height, class: "strip", role: "img", "aria-label": label });
+  const drawing = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "strip", role: "img", "aria-label": label });
   drawing.append(svg("title", {}, label));
   drawing.append(svg("line", { x1: pad, x2: width - pad, y1: middle, y2: middle, stroke: "#e3e8ee" }));
   const zero = at(nothing(tie.pair));
