@@ -56,6 +56,28 @@ def test_the_resolved_config_runs_from_where_it_lies(config_file, events_folder,
     assert code == 0 and err.count("unchanged, kept") == 8
 
 
+def test_a_view_at_prediction_times_ties_features_to_its_labels(config_file, events_folder, cli, tmp_path):
+    first = (
+        pl.read_parquet(events_folder / "data/0.parquet").drop_nulls("time").group_by("subject_id", maintain_order=True)
+    )
+    known = first.agg((pl.col("time").sort().get(3)).alias("prediction_time"), pl.col("code").head(4).alias("seen"))
+    labels = known.select(
+        "subject_id", "prediction_time", pl.col("seen").list.contains("CODE//5").alias("boolean_value")
+    )
+    (events_folder / "labels").mkdir()
+    labels.write_parquet(events_folder / "labels" / "had_5.parquet")
+    config_file.write_text(config_file.read_text().replace("[harvest]", '[harvest]\nviews = [{}, { name = "had_5" }]'))
+    code, _, err = cli("run", config_file, "--out", tmp_path / "run")
+    assert code == 0, err
+    samples = pl.read_parquet(tmp_path / "run/activations/had_5/samples.parquet")
+    assert samples["prediction_time"].null_count() == 0 and set(samples["n_rows"]) == {5}
+    folder = tmp_path / "run/associations/gru-topk-32x4-seed0"
+    here = pl.read_parquet(folder / "had_5/baselines.parquet")
+    told = here.filter((pl.col("covariate") == "had_5 boolean") & (pl.col("source") == "token"))
+    assert told["effect"].to_list() == [1.0] and told["baseline"][0].startswith("CODE//5")
+    assert "had_5 boolean" not in set(pl.read_parquet(folder / "full/associations.parquet")["covariate"])
+
+
 def test_a_finished_stage_is_kept_and_says_so(config_file, cli, tmp_path):
     assert cli("run", config_file, "--out", tmp_path / "run")[0] == 0
     before = hashes(tmp_path / "run")
