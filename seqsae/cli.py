@@ -35,6 +35,8 @@ def main() -> None:
     try:
         with shown():
             code = app(standalone_mode=False)
+        if code == 130:  # typer's own answer to an interrupt
+            raise KeyboardInterrupt
         sys.exit(code or 0)
     except SeqsaeError as error:
         _fail(str(error))

@@ -66,9 +66,9 @@ class ViewConfig(Room):
 class HarvestConfig(Room):
     """Which activations are stored, and how."""
 
-    sites: tuple[str, ...]
+    sites: tuple[str, ...] = Field(min_length=1)
     """Names of the model's sites, all captured in one forward pass."""
-    views: tuple[ViewConfig, ...] = (ViewConfig(),)
+    views: tuple[ViewConfig, ...] = Field((ViewConfig(),), min_length=1)
     """Views to harvest; the first one is what SAEs are trained on."""
     dtype: Literal["float16", "bfloat16", "float32"] = "float16"
     """Number format on disk; the disk holds rows x d_model x its size."""
@@ -119,7 +119,7 @@ class FeaturesConfig(Room):
 class AssociateConfig(Room):
     """Ties between features and covariates."""
 
-    poolings: tuple[Literal["rate", "mean", "max"], ...] = ("rate", "max")
+    poolings: tuple[Literal["rate", "mean", "max"], ...] = Field(("rate", "max"), min_length=1)
     """How a subject's rows become one value a feature: share of rows with the feature on, mean, maximum."""
     q: float = Field(0.05, gt=0, lt=1)
     """Benjamini-Hochberg level on the select split."""
@@ -158,7 +158,7 @@ class RunConfig(Room):
 
     seed: int = Field(0, ge=0)
     """The one seed."""
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=1024)
     """Threads of the numerical libraries; the same number gives the same bytes."""
     device: str = "cpu"
     """Torch device of the model and of SAE training."""

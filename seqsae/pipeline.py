@@ -53,6 +53,11 @@ class Study:
             plugins.find(kind, name)
         for view in self.config.harvest.views:
             view_of(self.data, view.name)
+        if not self.data.covariates.schema["covariates"] and not self.data.labels:
+            raise SeqsaeError(
+                "the data has no covariates to tie features to; put covariates.parquet (or .csv) and "
+                "covariates.schema.json beside it, or name them in [records]"
+            )
 
     @cached_property
     def records(self) -> shelf.Artefact:
@@ -162,10 +167,12 @@ def run(config: RunConfig | Path | str, *, out: Path | str | None = None, data: 
         SeqsaeError: in one line, whatever is wrong with config or data.
     """
     study = Study(config, out, data)
-    study.check()
-    study.report  # noqa: B018  the last room asks for all before it
-    _write_config(study)
-    shelf.write_json(study.out / "timings.json", {name: round(seconds, 3) for name, seconds in study.seconds.items()})
+    with shelf.locked(study.out):
+        study.check()
+        study.report  # noqa: B018  the last room asks for all before it
+        _write_config(study)
+        seconds = {name: round(seconds, 3) for name, seconds in study.seconds.items()}
+        shelf.write_json(study.out / "timings.json", seconds)
     return study
 
 

@@ -11,7 +11,8 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -173,6 +174,29 @@ def stage(
     _move_in(work, out)
     (out / "key").unlink()
     return Artefact(out)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Context in which no other process works on a run folder. Raises SeqsaeError if one does."""
+    if folder.exists() and not folder.is_dir():
+        raise SeqsaeError(f"{folder}: a file stands where a run folder is to be written; choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)  # the folder itself is locked, so that no file is left behind
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise SeqsaeError(
+            f"{folder}: another seqsae run is at work there; wait for it, or choose another --out"
+        ) from None
+    finally:
+        os.close(handle)
 
 
 def existing(out: Path, key: str) -> Artefact | None:

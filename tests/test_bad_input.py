@@ -216,6 +216,9 @@ CONFIGS = {
     'views = [{ readout = "masked" }]': "no masked readout",
     "options = { wide = 3 }": "wide",
     'path = "nowhere"': "nowhere",
+    "sites = []": "harvest.sites",
+    "poolings = []": "associate.poolings",
+    "threads = 100000": "threads",
 }
 PLACES = {
     "name": 'name = "outsider"',
@@ -236,11 +239,14 @@ def test_a_broken_config(line, config_file, cli, tmp_path):
         "source": "[records]",
         "views": "[harvest]",
         "options": "[model]",
+        "poolings": "[associate]",
     }
     if key in PLACES:
         text = "\n".join(line if old.startswith(PLACES[key]) else old for old in text.splitlines())
     elif key in rooms:
         text = text.replace(rooms[key], f"{rooms[key]}\n{line}")
+    elif key == "threads":
+        text = f"{line}\n{text}"
     else:
         text += line
     config_file.write_text(text)
@@ -257,6 +263,33 @@ def test_other_data_beside_companions_of_the_config_is_refused(config_file, even
 def test_a_schema_that_is_not_there_is_told(config_file, cli, tmp_path):
     config_file.write_text(config_file.read_text().replace("[records]", '[records]\ncovariate_schema = "nowhere.json"'))
     refused(cli("run", config_file, "--out", tmp_path / "run"), "nowhere.json: no such file")
+
+
+def test_a_model_that_raises_is_named(config_file, cli, tmp_path, monkeypatch):
+    from seqsae.models.contract import SequenceModel
+
+    def broken(*_):
+        raise IndexError("index 99 is out of range")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SequenceModel, "forward", broken)
+        refused(cli("run", config_file, "--out", tmp_path / "run"), "model 'outsider' fails on samples")
+
+
+def test_data_without_covariates_is_told_before_anything_is_run(config_file, events_folder, cli, tmp_path):
+    (events_folder / "covariates.parquet").unlink()
+    (events_folder / "covariates.schema.json").unlink()
+    refused(cli("run", config_file, "--out", tmp_path / "run"), "no covariates to tie features to")
+    assert not (tmp_path / "run" / "activations").exists()
+
+
+def test_a_second_run_in_the_same_folder_is_refused(config_file, cli, tmp_path):
+    from seqsae import shelf
+
+    with shelf.locked(tmp_path / "run"):
+        refused(cli("run", config_file, "--out", tmp_path / "run"), "another seqsae run is at work there")
+    (tmp_path / "file").write_text("")
+    refused(cli("run", config_file, "--out", tmp_path / "file"), "a file stands where a run folder")
 
 
 FASTAS = {

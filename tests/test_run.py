@@ -92,6 +92,13 @@ def test_the_same_config_gives_the_same_bytes_elsewhere(config_file, cli, tmp_pa
     assert hashes(tmp_path / "one") == hashes(tmp_path / "other")
 
 
+def test_another_collate_or_model_option_makes_another_harvest(config_file, cli, tmp_path):
+    text = config_file.read_text()
+    assert cli("harvest", config_file, "--out", tmp_path / "run")[0] == 0
+    config_file.write_text(text.replace('name = "outsider"', 'name = "outsider"\noptions = { width = 16 }'))
+    assert "activations/full: unchanged" not in cli("harvest", config_file, "--out", tmp_path / "run")[2]
+
+
 def test_a_changed_option_makes_only_what_hangs_on_it(config_file, cli, tmp_path):
     assert cli("run", config_file, "--out", tmp_path / "run")[0] == 0
     config_file.write_text(config_file.read_text().replace("features = 5", "features = 6"))
@@ -119,7 +126,7 @@ cli.main()
     ("module", "owner", "method", "delay", "sign"),
     [
         ("seqsae.activations.harvesting", "_Job", "_shard", 0.4, "activations/full.partial/.done/00000.json"),
-        ("seqsae.sae.learner", "Learner", "learn", 0.02, "sae/.gru-topk-32x4-seed0.training/step-*"),
+        ("seqsae.sae.learner", "Learner", "learn", 0.02, "sae/.gru-topk-32x4-seed0.training-*/step-*"),
     ],
 )
 def test_killed_and_run_again_it_ends_with_the_same_bytes(
@@ -146,6 +153,29 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(
     assert cli("run", config_file, "--out", run)[0] == 0
     assert cli("run", config_file, "--out", tmp_path / "undisturbed")[0] == 0
     assert hashes(run) == hashes(tmp_path / "undisturbed")
+
+
+def test_an_interrupted_training_is_not_continued_on_other_data(config_file, events_folder, outsider, cli, tmp_path):
+    from conftest import write_events
+
+    run = tmp_path / "run"
+    fault = ("seqsae.sae.learner", "Learner", "learn", 0.02)
+    code = SLOW.format(site=str(outsider), **dict(zip(("module", "owner", "method", "delay"), fault, strict=True)),
+                       config=str(config_file), out=str(run))  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not list(run.glob("sae/.*.training-*/step-*")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert "stopped; run the same command again" in process.communicate()[1] and process.returncode == 130
+    other = write_events(tmp_path / "other", seed=9)
+    assert cli("train", config_file, "--data", other, "--out", run)[0] == 0
+    assert cli("train", config_file, "--data", other, "--out", tmp_path / "fresh")[0] == 0
+    name = "sae/gru-topk-32x4-seed0/sae.safetensors"
+    assert shelf.sha256(run / name) == shelf.sha256(tmp_path / "fresh" / name)
+    assert not list(run.glob("sae/.*"))
 
 
 def test_encoding_with_an_sae_of_another_layer_or_model_is_refused_by_name(config_file, cli, tmp_path):

@@ -4,6 +4,8 @@ A shard is a fixed run of samples and depends on nothing but them, so that a kil
 has not finished and ends with the same bytes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -53,12 +55,7 @@ def harvest(
         **config.model_dump(mode="json", exclude={"views", "token_budget"}),
         "view": view.model_dump(mode="json"),
         "seed": seed if view.readout == "masked" else None,
-        "model": {
-            "name": model.name,
-            "fingerprint": model.fingerprint,
-            "attention": model.attention,
-            "vocabulary_hash": model.vocabulary_hash,
-        },
+        "model": model.identity,
     }
     job = _Job(model, data, view_of(data, view.name), view, config, seed)
     artefact = shelf.stage(
@@ -101,7 +98,8 @@ class _Job:
 
     def _shard(self, work: Path, number: int, samples: range, offset: int) -> list[int]:
         """Write one shard; its rows a sample."""
-        prepared = [self.model.prepare(self.view.record(self.data, sample)) for sample in samples]
+        with _told(self.model, f"samples {samples.start} to {samples.stop - 1}"):
+            prepared = [self.model.prepare(self.view.record(self.data, sample)) for sample in samples]
         starts = np.concatenate([[0], np.cumsum([len(sample) for sample in prepared])])
         lengths = np.array([sample.length for sample in prepared])
         held = {}
@@ -109,7 +107,8 @@ class _Job:
             places = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in group])
             if not len(places):
                 continue
-            rows = self._read([prepared[i] for i in group], [samples[i] for i in group])
+            with _told(self.model, f"samples {', '.join(str(samples[i]) for i in group[:5])}"):
+                rows = self._read([prepared[i] for i in group], [samples[i] for i in group])
             for site, value in rows.items():
                 held.setdefault(site, torch.empty(starts[-1], value.shape[1], dtype=DTYPES[self.config.dtype]))
                 held[site][torch.from_numpy(places)] = _narrow(value, self.config.dtype, site, self.model.name)
@@ -136,6 +135,18 @@ class _Job:
             for site, value in self.model.capture(self.model.hide(batch, where), self.config.sites).items():
                 read.setdefault(site, torch.empty_like(value))[hidden] = value[hidden]
         return read
+
+
+@contextmanager
+def _told(model: SequenceModel, which: str) -> Iterator[None]:
+    """Whatever the model's own code raises, as one line that names the model and the samples."""
+    try:
+        yield
+    except (SeqsaeError, OSError):
+        raise
+    except Exception as cause:  # a stranger's code can raise anything
+        told = f"model {model.name!r} fails on {which}: {type(cause).__name__}: {cause}"
+        raise SeqsaeError(f"{told}; seqsae.testing.check_model shows where") from cause
 
 
 def _read_counts(marker: Path) -> list[int]:

@@ -103,8 +103,11 @@ class SequenceModel(ABC):
         self.vocabulary, self.config = vocabulary, config or {}
         self.device, self.batch_first = torch.device(device), batch_first
         self.sites: dict[str, int | None] = dict(sites) if isinstance(sites, Mapping) else dict.fromkeys(sites)
+        self.options: dict[str, Any] = {}
         for site in self.sites:
             hooks.locate(module, site)
+        if attention not in ("causal", "bidirectional"):
+            raise SeqsaeError(f"model {name!r}: attention is {attention!r}; it is 'causal' or 'bidirectional'")
 
     @abstractmethod
     def prepare(self, record: Record) -> Sample:
@@ -163,6 +166,23 @@ class SequenceModel(ABC):
             state.update(f"{key}{tuple(value.shape)}{value.dtype}".encode())
             state.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return state.hexdigest()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a harvest depends on besides its records: weights, options, and how records become input."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "attention": self.attention,
+            "vocabulary_hash": self.vocabulary_hash,
+            "options": {key: repr(value) for key, value in sorted(self.options.items())},
+            "preparation": self.preparation,
+        }
+
+    @property
+    def preparation(self) -> str | None:
+        """A hash of what turns records into input where that is code of the caller's own; None where a plugin does."""
+        return None
 
     @property
     def vocabulary_hash(self) -> str | None:

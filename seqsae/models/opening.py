@@ -22,4 +22,5 @@ def open_model(name: str, **options: Any) -> SequenceModel:
         raise SeqsaeError(f"model {name!r}: {cause}; give the options its README names") from cause
     if not isinstance(model, SequenceModel):
         raise SeqsaeError(f"model {name!r} gave {type(model).__name__}, not a SequenceModel; see CONTRIBUTING.md")
+    model.options = {key: value for key, value in options.items() if key not in ("path", "device")}
     return model

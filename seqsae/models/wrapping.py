@@ -1,5 +1,6 @@
 """`seqsae.wrap`: any `nn.Module` as a SequenceModel, with the caller's own collate and no tokenizer."""
 
+import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
@@ -54,6 +55,12 @@ class Wrapped(SequenceModel):
         super().__init__(module, sites, **options)
         self._collate, self._hide = collate, hide
 
+    @property
+    def preparation(self) -> str:
+        """Hash of the source of collate and hide, as far as it can be had, and of how padding is treated."""
+        code = [source_of(function) for function in (self._collate, self._hide)]
+        return hashlib.sha256(repr((code, self.pad_invariant, self.batch_first)).encode()).hexdigest()
+
     def prepare(self, record: Record) -> Sample:
         item = item_of(record)
         _, mask = self._split(self._collate([item]))
@@ -96,6 +103,14 @@ class Wrapped(SequenceModel):
         parameters = inspect.signature(self.module.forward).parameters
         takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
         return inputs if takes_any or all(key in parameters for key in inputs) else (inputs,)
+
+
+def source_of(function: Callable | None) -> str | None:
+    """A function's source text, else its name; what it calls or closes over is not seen."""
+    try:
+        return None if function is None else inspect.getsource(function)
+    except (OSError, TypeError):
+        return getattr(function, "__qualname__", type(function).__name__)
 
 
 def _is_mask(value: Any) -> bool:
@@ -146,4 +161,9 @@ def times_of(item: dict, n_rows: int, subject_id: Any) -> np.ndarray | None:
         raise SeqsaeError(f"subject {subject_id!r}: {len(values)} times for {n_rows} rows; give one time a row")
     if np.issubdtype(values.dtype, np.number):
         return (values.astype("float64") * 86_400_000_000).astype("int64").astype("datetime64[us]")
-    return values.astype("datetime64[us]")
+    try:
+        return values.astype("datetime64[us]")
+    except ValueError as cause:
+        raise SeqsaeError(
+            f"subject {subject_id!r}: times that are no datetimes ({cause}); give datetimes or days"
+        ) from None

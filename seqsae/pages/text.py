@@ -146,7 +146,7 @@ def quality(study) -> str:
                 f"{last['rows']:,}",
             ]
         )
-    return aligned(["SAE", "held-out FVU", "L0", "dead", "training rows"], rows)
+    return aligned(["SAE", "held-out FVU", "L0", "dead in training", "training rows"], rows)
 
 
 def times(study) -> str:

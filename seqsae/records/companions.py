@@ -32,10 +32,9 @@ def read_source(path: Path, covariates: Any = None, document: Any = None) -> Dat
         data, folder = sequences.read(file), file.parent
     found = (folder / f"covariates.{kind}" for kind in ("parquet", "csv"))
     table = covariates if covariates is not None else next((file for file in found if file.is_file()), None)
-    if table is None and document is not None:
-        raise SeqsaeError(
-            f"{path}: a covariate schema is given but no covariates stand beside the data; give the table too"
-        )
+    beside = folder / "covariates.schema.json"
+    if table is None and document is None and beside.is_file():
+        document = beside
     return with_covariates(_beside(data, folder), table, document)
 
 
@@ -97,7 +96,7 @@ def with_covariates(data: Dataset, table: Any, document: Any) -> Dataset:
         SeqsaeError: no schema beside a table given by path, or any fault of table and schema.
     """
     if table is None:
-        return data
+        return data if document is None else _token_level(data, document)
     where = str(table) if isinstance(table, str | Path) else "covariates"
     frame = cov.read_table(Path(table)) if isinstance(table, str | Path) else table
     keyed = key_by_subject(frame, data.subjects, where)
@@ -105,14 +104,35 @@ def with_covariates(data: Dataset, table: Any, document: Any) -> Dataset:
     if lost:
         say(f"{where}: {lost} rows belong to no subject of the data and are left out")
     document = _schema_of(table, frame, document, where)
-    tokens = [entry["name"] for entry in document["covariates"] if entry["level"] == "token"]
+    _annotated(data, document, where)
+    return replace(data, covariate_table=cov.typed(keyed, document, where), covariate_schema=document)
+
+
+def _token_level(data: Dataset, document: Any) -> Dataset:
+    """`data` with a schema of token-level covariates only, which need no table."""
+    where = "covariate schema"
+    document = (
+        cov.check_schema(dict(document), where) if isinstance(document, Mapping) else cov.read_schema(Path(document))
+    )
+    tabled = [entry["name"] for entry in document["covariates"] if entry["level"] == "subject"]
+    if tabled:
+        raise SeqsaeError(
+            f"{where}: covariate {tabled[0]!r} is of level subject, but there is no covariate table; give one"
+        )
+    _annotated(data, document, where)
+    return replace(data, covariate_schema=document)
+
+
+def _annotated(data: Dataset, document: dict, where: str) -> None:
+    """Raises SeqsaeError if a token-level covariate of the schema is in no annotation."""
     known = set() if data.annotations is None else set(data.annotations["covariate"].unique())
-    absent = [name for name in tokens if name not in known]
+    absent = [
+        entry["name"] for entry in document["covariates"] if entry["level"] == "token" and entry["name"] not in known
+    ]
     if absent:
         raise SeqsaeError(
             f"{where}: token-level covariate {absent[0]!r} is in no annotation; add annotations.parquet or drop it from the schema"
         )
-    return replace(data, covariate_table=cov.typed(keyed, document, where), covariate_schema=document)
 
 
 def _schema_of(table: Any, frame: pl.DataFrame, document: Any, where: str) -> dict:

@@ -11,6 +11,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.shelf import read_parquet
 
 ORDINAL_LEVELS = 10  # an integer column with at most so many values is proposed as ordinal
+WITHIN = {("binary", "subject"), ("categorical", "subject")}  # type and level of what `within` may name
 CATEGORIES = 50  # a text column with more values than this is proposed as nothing
 
 
@@ -71,6 +72,12 @@ def check_schema(document: dict, where: str) -> dict:
                 f"{where}: covariate {entry['name']!r}: within is for categorical covariates, this is {entry['type']}"
             )
         for other in entry.get("within") or []:
+            kinds = {one["name"]: (one["type"], one["level"]) for one in entries}
+            if other == entry["name"] or kinds.get(other, ("binary", "subject")) not in WITHIN:
+                raise SeqsaeError(
+                    f"{where}: covariate {entry['name']!r} cannot be compared within {other!r}; "
+                    "name binary or categorical covariates of level subject"
+                )
             if other not in names:
                 raise SeqsaeError(
                     f"{where}: covariate {entry['name']!r} is compared within {other!r}, which is no covariate here"

@@ -1,6 +1,7 @@
 """Sequences of residues: FASTA (plain or gzip) and parquet with `subject_id` (or `sequence_id`) and `sequence`."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 import polars as pl
@@ -61,9 +62,9 @@ def _from_fasta(path: Path) -> tuple[list[str], list[str]]:
 def _lines(path: Path) -> list[str]:
     opener = gzip.open if path.suffix == ".gz" else Path.open
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
+        with opener(path, "rt", encoding="utf-8-sig") as file:
             return [line.strip() for line in file]
     except FileNotFoundError:
         raise SeqsaeError(f"{path}: no such file; check the path") from None
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, IsADirectoryError) as cause:
+    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError, IsADirectoryError) as cause:
         raise SeqsaeError(f"{path}: not a readable FASTA file ({cause}); give plain or gzip text") from None

@@ -15,6 +15,7 @@ from seqsae.activations.store import Store
 from seqsae.activations.stream import StoreStream
 from seqsae.config import SaeConfig
 from seqsae.errors import SeqsaeError
+from seqsae.progress import say
 from seqsae.sae import checkpoint
 from seqsae.sae.base import SAE
 from seqsae.sae.spec import Budget, Spec
@@ -99,7 +100,7 @@ def _train_on_store(acts: Store, site: str, out: Path, seed: int, device: str, c
     specs = specs_of(config)
     for spec in specs:
         spec.recipe(acts.sites[acts.check_site(site)])  # wrong widths are told before anything is read
-    state = out / "sae" / f".{name_of(specs[0], site, acts.view)}.training"
+    state = _state_folder(acts, site, specs, out, seed, config)
     trained = cache(lambda: _trained(acts, site, specs, _budget(config, device), seed, state))
     identity = _identity(acts, site)
     artefacts = []
@@ -122,6 +123,27 @@ def _train_on_store(acts: Store, site: str, out: Path, seed: int, device: str, c
         )
     _clear(state)
     return [load(artefact) for artefact in artefacts]
+
+
+def _state_folder(acts: Store, site: str, specs: list[Spec], out: Path, seed: int, config: SaeConfig) -> Path:
+    """Where an interrupted training left its state, if it was this one: same activations, options, order and versions.
+
+    What another training of the same name has left is thrown away.
+    """
+    made_from = {
+        "activations": acts.artefact.hash,
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        "versions": shelf.versions(),
+    }
+    stem = f".{name_of(specs[0], site, acts.view)}.training-"
+    state = out / "sae" / f"{stem}{shelf.digest(made_from)[:12]}"
+    for other in (out / "sae").glob(f"{stem}*"):
+        if other != state:
+            _clear(other)
+    if state.is_dir():
+        say(f"{site}: going on with an interrupted training")
+    return state
 
 
 def _trained(acts: Store, site: str, specs: list[Spec], budget: Budget, seed: int, state: Path) -> Trained:

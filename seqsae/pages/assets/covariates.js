@@ -42,6 +42,7 @@ function foundCell(row) {
 function besideCell(row) {
   if (!row.tie || missing(row.tie.effect)) return none;
   if (!row.discoveries) return chip("nothing found", row.role === "negative-control" ? "good" : "");
+  if (!row.held) return chip("not confirmed", "");
   const verdicts = row.better.length ? betterChips(row.better.slice(0, 2)) : [chip("no baseline does better", "good")];
   if (row.better.length > 2) verdicts.push(chip(`+${row.better.length - 2}`, "warn", row.better.slice(2).map((unit) => sourceLabel(unit.source)).join(", ")));
   return el("div", { class: "chips" }, verdicts);
