@@ -189,12 +189,13 @@ def locked(folder: Path) -> Iterator[None]:
         return
     handle = os.open(folder, os.O_RDONLY)  # the folder itself is locked, so that no file is left behind
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SeqsaeError(
+                f"{folder}: another seqsae run is at work there; wait for it, or choose another --out"
+            ) from None
         yield
-    except BlockingIOError:
-        raise SeqsaeError(
-            f"{folder}: another seqsae run is at work there; wait for it, or choose another --out"
-        ) from None
     finally:
         os.close(handle)
 

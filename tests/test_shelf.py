@@ -107,3 +107,15 @@ def test_the_hash_of_a_table_is_of_its_content():
     assert shelf.hash_table(table) == shelf.hash_table(pl.concat([table[:1], table[1:]], rechunk=False))
     assert shelf.hash_table(table) != shelf.hash_table(pl.DataFrame({"a": [1, 2, 4]}))
     assert shelf.hash_table(table) != shelf.hash_table(pl.DataFrame({"b": [1, 2, 3]}))
+
+
+def test_a_locked_folder_is_refused_and_free_again_and_what_happens_inside_is_not_renamed(tmp_path):
+    with (
+        shelf.locked(tmp_path / "run"),
+        pytest.raises(SeqsaeError, match="another seqsae run"),
+        shelf.locked(tmp_path / "run"),
+    ):
+        pass
+    with pytest.raises(BlockingIOError), shelf.locked(tmp_path / "run"):
+        raise BlockingIOError("somebody's own")
+    assert not list((tmp_path / "run").iterdir())
