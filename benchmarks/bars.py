@@ -25,10 +25,15 @@ class Bars:
             print(json.dumps(self.rows))
 
 
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser with --quick, --json and --out, which every benchmark knows."""
+    found = argparse.ArgumentParser(description=description)
+    found.add_argument("--quick", action="store_true", help="a smaller run")
+    found.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    found.add_argument("--out", default="runs/benchmarks", help="where runs are written")
+    return found
+
+
 def arguments(description: str) -> argparse.Namespace:
-    """--quick and --json, which every benchmark knows."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="a smaller run")
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    parser.add_argument("--out", default="runs/benchmarks", help="where runs are written")
-    return parser.parse_args()
+    """The options of a benchmark that has no others."""
+    return parser(description).parse_args()

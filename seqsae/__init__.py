@@ -5,7 +5,7 @@ The tour, in the order in which data passes through the rooms:
     data  = seqsae.dataset(items, covariates=table)        records
     model = seqsae.wrap(encoder, sites=[...], collate=pad)  models       (or seqsae.open_model(name))
     acts  = seqsae.harvest(model, data, out="run")          activations
-    saes  = seqsae.train(acts, "topk", width=2048, k=32)    sae          (or seqsae.load_sae(path))
+    saes  = seqsae.train(acts, "topk", width=2048, k=32)    sae          (or seqsae.load_sae(path); seqsae.sweep to choose)
     codes = seqsae.encode(saes, acts)                       features
     table = seqsae.associate(codes, data.covariates)        associations (and seqsae.concepts for planted truth)
     seqsae.atlas(saes), seqsae.report(table, out=...)       maps, pages
@@ -26,6 +26,7 @@ _WHERE = {
     "wrap": "seqsae.models.wrapping",
     "harvest": "seqsae.activations.harvesting",
     "train": "seqsae.sae.room",
+    "sweep": "seqsae.pages.sweep_room",
     "load_sae": "seqsae.sae.room",
     "encode": "seqsae.features.encoding",
     "associate": "seqsae.associations.room",

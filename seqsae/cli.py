@@ -109,11 +109,35 @@ def harvest(config: Config, out: Out = None, data: Data = None) -> None:
 
 
 @app.command()
-def train(config: Config, out: Out = None, data: Data = None) -> None:
+def train(
+    config: Config,
+    out: Out = None,
+    data: Data = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Train several sizes and sparsities, and recommend one.")
+    ] = False,
+    widths: Annotated[str | None, typer.Option(help="With --sweep: numbers of latents, as in 512,1024,2048.")] = None,
+    ks: Annotated[str | None, typer.Option(help="With --sweep: active latents a row, as in 8,16,32.")] = None,
+    sparsities: Annotated[str | None, typer.Option(help="With --sweep: values of the option of sparsity.")] = None,
+) -> None:
     """Train the SAEs (and what they need before)."""
-    for sae in _study(config, out, data).saes:
+    lists = {"widths": widths, "ks": ks, "sparsities": sparsities}
+    if sweep:
+        return _sweep(_study(config, out, data), lists)
+    if given := [name for name, text in lists.items() if text is not None]:
+        raise SeqsaeError(f"--{given[0]} is a list for a sweep; give --sweep too, or set one value in the config")
+    study = _study(config, out, data)
+    for sae in study.saes:
         last = sae.artefact.table("metrics.parquet").row(-1, named=True)
         typer.echo(f"held-out FVU {last['fvu']:.4f}, L0 {last['l0']:.2f}, dead {last['dead']:.2%}: {sae.artefact.path}")
+    typer.echo(f"training page: {study.training}")
+
+
+def _sweep(study, lists: dict[str, str | None]) -> None:
+    from seqsae.pages import sweep_text
+
+    given = {name: text.replace(" ", "").split(",") for name, text in lists.items() if text is not None}
+    typer.echo(sweep_text.whole(study.swept(**given)))
 
 
 @app.command()
@@ -123,6 +147,9 @@ def encode(
     data: Data = None,
     sae: Annotated[
         Path | None, typer.Option(help="Folder of another SAE to encode with, in place of the config's.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option(help="Where that SAE reads, if it is another tool's and does not say.")
     ] = None,
 ) -> None:
     """Encode every row of the views, and profile the features."""
@@ -134,7 +161,7 @@ def encode(
     made = (
         study.encoded.values()
         if sae is None
-        else [encode_with(load_sae(sae), store, out=study.out) for store in stores]
+        else [encode_with(load_sae(sae), store, site=site, out=study.out) for store in stores]
     )
     for codes in made:
         typer.echo(f"{codes.matrix.nnz:,} codes of {len(codes.labels):,} features: {codes.path}")
@@ -174,6 +201,33 @@ def atlas(config: Config, out: Out = None, data: Data = None) -> None:
 def report(config: Config, out: Out = None, data: Data = None) -> None:
     """Write the report, one offline HTML page."""
     typer.echo(str(_study(config, out, data).report))
+
+
+@app.command()
+def convert(  # noqa: PLR0913, an option each
+    source: Annotated[Path, typer.Argument(help="Folder or file of an SAE, of seqsae or of another tool.")],
+    path: Annotated[Path, typer.Argument(help="Where to write: a new folder, or a new file where the format is one.")],
+    to: Annotated[str, typer.Option(help="Format to write: seqsae, or another tool's.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Format of SOURCE; default: what its files look like.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(help="Active latents a row, where no file says it.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model it reads, if you know it.")] = None,
+    site: Annotated[str | None, typer.Option(help="Where in the model it reads, if you know it.")] = None,
+    layer: Annotated[int | None, typer.Option(help="Which of several layers.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Which, where the tensors fit several.")] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="What activations were multiplied by, where no file says it.")
+    ] = None,
+    scaled: Annotated[
+        bool, typer.Option("--scaled", help="Codes over their largest values, where a file has them.")
+    ] = False,
+) -> None:
+    """An SAE of another tool as one of seqsae, or the other way round."""
+    from seqsae.sae import formats
+
+    options = {"k": k, "model": model, "site": site, "layer": layer, "architecture": architecture, "scale": scale}
+    typer.echo(formats.convert(source, path, to, from_, **options, scaled=scaled).told())
 
 
 @app.command()

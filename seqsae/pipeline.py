@@ -20,6 +20,8 @@ from seqsae.maps.room import atlas
 from seqsae.models.contract import SequenceModel
 from seqsae.models.opening import open_model
 from seqsae.pages.room import report
+from seqsae.pages.sweep_room import Sweep, sweep
+from seqsae.pages.training import training_page
 from seqsae.progress import say
 from seqsae.records import room as records
 from seqsae.records.data import Dataset
@@ -106,6 +108,27 @@ class Study:
                 config=room,
             )
 
+    def swept(self, **lists) -> Sweep:
+        """The sweep that `sae.sweep` asks for; `lists` (widths, ks, sparsities) stand over it. Not a part of `run`."""
+        room, acts = self.config.sae, self.first
+        site = room.site or self.config.harvest.sites[-1]
+        with self._stage("sweep"):
+            return sweep(
+                acts,
+                room.architecture,
+                site=site,
+                out=self.out,
+                seed=self.config.seed,
+                device=self.config.device,
+                config=room,
+                **lists,
+            )
+
+    @cached_property
+    def training(self) -> Path:
+        """The page that shows how the SAEs were trained."""
+        return training_page(self.saes, self.out / "sae" / "training.html")
+
     @cached_property
     def encoded(self) -> dict[str, Encoded]:
         saes, acts = self.saes, self.acts
@@ -169,6 +192,7 @@ def run(config: RunConfig | Path | str, *, out: Path | str | None = None, data: 
     study = Study(config, out, data)
     with shelf.locked(study.out):
         study.check()
+        study.training  # noqa: B018
         study.report  # noqa: B018  the last room asks for all before it
         _write_config(study)
         seconds = {name: round(seconds, 3) for name, seconds in study.seconds.items()}

@@ -16,7 +16,16 @@ BUILTIN = {
         "sequences": "seqsae.records.companions:local",
     },
     "models": {},
-    "saes": {"topk": "seqsae.sae.topk:TopK"},
+    "saes": {
+        "relu": "seqsae.sae.relu:ReLU",
+        "gated": "seqsae.sae.gated:Gated",
+        "jumprelu": "seqsae.sae.jumprelu:JumpReLU",
+        "topk": "seqsae.sae.topk:TopK",
+        "batchtopk": "seqsae.sae.batchtopk:BatchTopK",
+        "matryoshka": "seqsae.sae.matryoshka:Matryoshka",
+        "switch": "seqsae.sae.switch:Switch",
+        "codebook": "seqsae.sae.codebook:Codebook",
+    },
 }
 
 

@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-_state = {"on": False}
+_state = {"on": False, "below": None}
 
 
 @contextmanager
@@ -17,6 +17,22 @@ def shown(on: bool = True) -> Iterator[None]:
         yield
     finally:
         _state["on"] = before
+
+
+@contextmanager
+def below(drawn: Callable) -> Iterator[None]:
+    """Inside this block the bar of `track` has under it what `drawn()` gives (something `rich` can print), on a terminal."""
+    before = _state["below"]
+    _state["below"] = drawn
+    try:
+        yield
+    finally:
+        _state["below"] = before
+
+
+def on_terminal() -> bool:
+    """Whether somebody looks at a bar just now."""
+    return _state["on"] and sys.stderr.isatty()
 
 
 def say(line: str) -> None:
@@ -32,12 +48,23 @@ def track(items: Iterable, title: str, total: int | None = None) -> Iterator:
     if not _state["on"]:
         yield from items
     elif sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import track as bar
-
-        yield from bar(items, description=title, total=total, console=Console(stderr=True), transient=True)
+        yield from _bar(items, title, total)
     else:
         yield from _lines(items, title, total)
+
+
+def _bar(items: Iterable, title: str, total: int | None) -> Iterator:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    class Bar(Progress):
+        def get_renderables(self):
+            yield self.make_tasks_table(self.tasks)
+            if _state["below"] is not None:
+                yield _state["below"]()
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        yield from bar.track(items, total=total, description=title)
 
 
 def _lines(items: Iterable, title: str, total: int | None) -> Iterator:

@@ -25,6 +25,7 @@ TYPES = {
     "string": pl.String(),
     "timestamp[us]": pl.Datetime("us"),
     "list<string>": pl.List(pl.String()),
+    "list<int64>": pl.List(pl.Int64()),
 }
 
 

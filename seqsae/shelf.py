@@ -154,8 +154,8 @@ def stage(
         packages: packages whose versions shape the bytes, beyond those that always do.
     """
     out = Path(out)
-    sources = {name: source.hash if isinstance(source, Artefact) else source for name, source in sorted(inputs.items())}
-    key = digest({"kind": kind, "config": config, "inputs": sources, "versions": versions(packages)})
+    sources = _hashes(inputs)
+    key = key_of(kind, config, inputs, packages)
     kept = existing(out, key)
     if kept is not None:
         say(f"{out}: unchanged, kept")
@@ -174,6 +174,15 @@ def stage(
     _move_in(work, out)
     (out / "key").unlink()
     return Artefact(out)
+
+
+def key_of(kind: str, config: dict, inputs: dict[str, Artefact | str], packages: tuple[str, ...] = ()) -> str:
+    """The key under which `stage` makes an artefact of these: `existing` tells whether it is there."""
+    return digest({"kind": kind, "config": config, "inputs": _hashes(inputs), "versions": versions(packages)})
+
+
+def _hashes(inputs: dict[str, Artefact | str]) -> dict[str, str]:
+    return {name: source.hash if isinstance(source, Artefact) else source for name, source in sorted(inputs.items())}
 
 
 @contextmanager

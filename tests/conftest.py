@@ -52,7 +52,7 @@ def outsider(tmp_path_factory):
         str(target),
     ]
     source = tmp_path_factory.mktemp("outsider")
-    for file in ("pyproject.toml", "outsider.py"):
+    for file in ("pyproject.toml", "outsider.py", "outsider_sae.py"):
         (source / file).write_text((HERE / "outsider" / file).read_text())
     subprocess.run([*pip, str(source)], check=True, capture_output=True)
     sys.path.insert(0, str(target))

@@ -16,6 +16,7 @@ import typer
 
 from seqsae import config, plugins, schema
 from seqsae.cli import app
+from seqsae.sae.base import SAE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -56,7 +57,7 @@ def rooms() -> dict[str, type[config.Room]]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, config.Room):
             found[name] = field.annotation
     views = get_args(config.HarvestConfig.model_fields["views"].annotation)[0]
-    return {**found, "harvest.views": views}
+    return {**found, "harvest.views": views, "sae.sweep": config.SweepConfig}
 
 
 # The tables that are written into README between `<!-- name -->` and `<!-- /name -->`.
@@ -80,6 +81,8 @@ def default(field) -> str:
     if field.is_required():
         return "needed"
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, config.Room):
+        return "as below"
     value = (
         "one, `full` and `observed`"
         if isinstance(value, tuple) and value and isinstance(value[0], config.Room)
@@ -113,7 +116,19 @@ def schema_table() -> str:
     return "| schema | what it describes |\n|---|---|\n" + "\n".join(rows)
 
 
-GENERATED = {"config": config_tables, "commands": command_list, "schemas": schema_table}
+def sae_table() -> str:
+    rows = []
+    for name, point in plugins.offered("saes").items():
+        if point.value.startswith("seqsae."):
+            kind = point.load()
+            about = sys.modules[kind.__module__].__doc__.split("\n\n")[0].rstrip(".").replace("\n", " ")
+            options = {**SAE.COMMON, **kind.OPTIONS}
+            said = ", ".join(f"{key} {'none' if value is None else value}" for key, value in options.items())
+            rows.append(f"| `{name}` | {cell(about)} | {cell(said.lower())} |")
+    return "| architecture | what it is | options and their defaults |\n|---|---|---|\n" + "\n".join(rows)
+
+
+GENERATED = {"saes": sae_table, "config": config_tables, "commands": command_list, "schemas": schema_table}
 
 
 def between(name: str) -> re.Pattern:

@@ -13,6 +13,7 @@ import pytest
 
 import seqsae
 from seqsae import schema, shelf
+from seqsae.testing import check_sae
 
 
 def hashes(run: Path) -> dict[str, str]:
@@ -90,6 +91,17 @@ def test_the_same_config_gives_the_same_bytes_elsewhere(config_file, cli, tmp_pa
     for name in ("one", "other"):
         assert cli("run", config_file, "--out", tmp_path / name)[0] == 0
     assert hashes(tmp_path / "one") == hashes(tmp_path / "other")
+
+
+def test_a_strangers_architecture_trains_by_name(config_file, cli, tmp_path):
+    text = config_file.read_text().replace("k = 4", 'architecture = "plain-topk"\noptions = { scale = 2.0 }')
+    config_file.write_text(text)
+    code, out, err = cli("train", config_file, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert "gru-plain-topk-32x4-seed1" in out  # k by the architecture's default
+    sae = seqsae.load_sae(tmp_path / "run/sae/gru-plain-topk-32x4-seed0")
+    assert type(sae).__name__ == "PlainTopK" and sae.options["scale"] == 2.0
+    check_sae("plain-topk", width=24, k=3)
 
 
 def test_another_collate_or_model_option_makes_another_harvest(config_file, cli, tmp_path):

@@ -57,9 +57,33 @@ class AcrossRows(TopK):
         return super().codes(x - x.mean(0))
 
 
+class Twice(TopK):
+    def codes(self, x):
+        codes = super().codes(x)
+        return Codes(torch.cat([codes.values] * 2, 1), torch.cat([codes.indices] * 2, 1))
+
+
+class OtherDecoder(TopK):
+    def decode_normalised(self, codes):
+        return super().decode_normalised(codes) * 1.1
+
+
+class LeftOut(TopK):
+    def loss(self, x, state):
+        loss = super().loss(x, state)
+        return loss._replace(auxiliary=loss.auxiliary + 1)
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(Unseeded, "same seed"), (Negative, "not negative"), (AcrossRows, "encoded for itself")],
+    [
+        (Unseeded, "same seed"),
+        (Negative, "not negative"),
+        (AcrossRows, "encoded for itself"),
+        (Twice, "once in a row"),
+        (OtherDecoder, "decode takes"),
+        (LeftOut, "part of the loss"),
+    ],
 )
 def test_a_faulty_architecture_is_caught(kind, words, monkeypatch):
     monkeypatch.setattr(plugins, "find", lambda *_: kind)

@@ -12,9 +12,8 @@ from seqsae.associations.targets import Target
 from seqsae.associations.units import Units, screen_aims
 from seqsae.config import AssociateConfig
 from seqsae.features.encoding import Encoded
-from seqsae.features.sources import Dictionary, FeatureSource, Neurons, Pca, Tokens, TokensSeen
+from seqsae.features.sources import FeatureSource, Neurons, Pca, Tokens, TokensSeen, random_directions
 from seqsae.progress import track
-from seqsae.sae.random import random_dictionary
 
 FITTED = {"position": Position, "composition": Composition}
 
@@ -25,7 +24,7 @@ def sources_of(encoded: Encoded, names: tuple[str, ...], seed: int) -> list[Feat
     makers = {
         "neuron": lambda: Neurons(store, site),
         "pca": lambda: Pca(store, site),
-        "random-dictionary": lambda: Dictionary(store, site, random_dictionary(encoded.sae, seed + 1)),
+        "random-dictionary": lambda: random_directions(store, site, encoded.sae, seed + 1),
         "token": lambda: Tokens(store),
         "token-seen": lambda: TokensSeen(store),
         "position": lambda: Position(store),

@@ -17,11 +17,10 @@ from seqsae.associations.f1 import best_auroc, best_f1, score, trivial_f1
 from seqsae.associations.units import Units
 from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import Encoded
-from seqsae.features.sources import Dictionary, FeatureSource, Neurons, Pca, Tokens, TokensSeen
+from seqsae.features.sources import FeatureSource, Neurons, Pca, Tokens, TokensSeen, random_directions
 from seqsae.progress import track
 from seqsae.records.covariates import Covariates
 from seqsae.records.data import Dataset, key_by_subject
-from seqsae.sae.random import random_dictionary
 
 POOLINGS = ("rate", "mean", "max")
 LEVELS = ("token", "spell", "conjunction", "person")
@@ -81,7 +80,7 @@ def found(table: pl.DataFrame) -> pl.DataFrame:
 
 def _sources(encoded: Encoded, seed: int) -> list[FeatureSource]:
     store, site = encoded.store, encoded.site
-    random = Dictionary(store, site, random_dictionary(encoded.sae, seed + 1))
+    random = random_directions(store, site, encoded.sae, seed + 1)
     return [encoded, Neurons(store, site), Pca(store, site), random, Tokens(store), TokensSeen(store)]
 
 

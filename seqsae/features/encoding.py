@@ -14,11 +14,11 @@ from seqsae.activations.store import Store
 from seqsae.config import FeaturesConfig
 from seqsae.errors import SeqsaeError
 from seqsae.features.examples import examples
+from seqsae.features.placing import placed
 from seqsae.features.profile import profile
 from seqsae.features.sources import as_csr, blocks, token_codes
 from seqsae.progress import track
 from seqsae.sae.base import SAE
-from seqsae.sae.checkpoint import check_identity
 from seqsae.sae.room import stability
 
 
@@ -27,10 +27,9 @@ class Encoded:
 
     name = "sae"
 
-    def __init__(self, artefact: shelf.Artefact, store: Store, sae: SAE):
-        self.artefact, self.store, self.sae = artefact, store, sae
+    def __init__(self, artefact: shelf.Artefact, store: Store, sae: SAE, site: str):
+        self.artefact, self.store, self.sae, self.site = artefact, store, sae, site
         self.path = artefact.path
-        self.site = sae.identity["inputs"]["site"]
         self.labels = [f"feature {i}" for i in range(sae.W_dec.shape[0])]
 
     @cached_property
@@ -61,34 +60,36 @@ class Encoded:
 
 
 def encode(
-    saes: SAE | Sequence[SAE], acts: Store, *, out: Path | str | None = None, config: FeaturesConfig | None = None
+    saes: SAE | Sequence[SAE],
+    acts: Store,
+    *,
+    site: str | None = None,
+    out: Path | str | None = None,
+    config: FeaturesConfig | None = None,
 ) -> Encoded:
     """The codes of the first SAE on every row of `acts`, and its features' profiles.
 
     Args:
         saes: one SAE, or the seeds of one training: the others tell how stable each feature is.
+        site: where to read, for an SAE of another tool that does not say; the others know.
         out: run folder; default: that of the activations.
     Raises:
-        SeqsaeError: the SAE was trained on another model, other weights or another site; both are named.
+        SeqsaeError: the SAE was trained on another model, other weights or another site, both are named; or it is another
+            tool's and reconstructs these activations badly.
     """
     saes = [saes] if isinstance(saes, SAE) else list(saes)
     config, sae = config or FeaturesConfig(), saes[0]
     if getattr(sae, "artefact", None) is None:
-        raise SeqsaeError("this SAE lies on no shelf; train it on a Store, or load it with load_sae from a run")
-    site = (sae.identity.get("inputs") or {}).get("site") or "an unknown site"
-    check_identity(sae, acts.model["name"], acts.model["fingerprint"], _held(acts, site))
+        raise SeqsaeError(
+            "this SAE lies on no shelf; train it on a Store, or load it with load_sae from a run or from what "
+            "`seqsae convert` wrote"
+        )
+    site = placed(sae, acts, site)
     folder = (Path(out) if out else acts.path.parents[1]) / "features" / sae.artefact.path.name / acts.view
     inputs = {"activations": acts.artefact, **{f"sae{i}": one.artefact for i, one in enumerate(saes)}}
-    artefact = shelf.stage(
-        folder, "features", config.model_dump(mode="json"), inputs, lambda work: _write(saes, acts, site, config, work)
-    )
-    return Encoded(artefact, acts, sae)
-
-
-def _held(acts: Store, site: str) -> str:
-    """`site` if the store has it, else the sites it has, for the error that names both."""
-    sites = acts.artefact.manifest["config"]["sites"]
-    return site if site in sites else ", ".join(sites)
+    options = config.model_dump(mode="json") | ({"site": site} if sae.identity.get("imported") else {})
+    artefact = shelf.stage(folder, "features", options, inputs, lambda work: _write(saes, acts, site, config, work))
+    return Encoded(artefact, acts, sae, site)
 
 
 def _write(saes: list[SAE], acts: Store, site: str, config: FeaturesConfig, work: Path) -> None:

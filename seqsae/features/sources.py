@@ -12,8 +12,10 @@ import scipy.sparse as sp
 import torch
 
 from seqsae.activations.store import Store
+from seqsae.sae.random import random_dictionary
 
 BLOCK = 16_384  # rows read at a time
+L0_ROWS = 4_096  # rows on which a random dictionary is given its SAE's L0, about
 
 
 class FeatureSource(Protocol):
@@ -82,6 +84,14 @@ class Dictionary:
                 as_csr(self.sae.encode(self.store.read(self.site, block)), len(self.labels)) for block in blocks(rows)
             ]
         return sp.vstack(parts, format="csr") if parts else sp.csr_array((0, len(self.labels)), dtype=np.float32)
+
+
+def random_directions(store: Store, site: str, sae, seed: int) -> Dictionary:
+    """The SAE's random dictionary, with its mean L0 on rows of the train split."""
+    rows = store.rows_in("train")
+    return Dictionary(
+        store, site, random_dictionary(sae, seed, store.read(site, rows[:: max(1, len(rows) // L0_ROWS)]))
+    )
 
 
 class Tokens:

@@ -6,12 +6,15 @@ from seqsae.pages import charts
 from seqsae.pages.content import Content
 from seqsae.pages.feature_map import feature_map
 from seqsae.pages.sources import strength
+from seqsae.pages.training_charts import density
 
-CURVES = {
-    "fvu": "fraction of variance unexplained",
-    "l0": "active latents a row",
-    "dead": "share of dead latents",
+CURVES = {  # column: heading, what the tooltip says
+    "fvu": ("Variance unexplained (FVU)", "fraction of variance unexplained"),
+    "l0": ("Active latents a row (L0)", "active latents a row"),
+    "dead": ("Share of dead latents", "share of dead latents"),
+    "dense": ("Share that fire in over a tenth of rows", "share of dense latents"),
 }
+DENSITY = "Firing rates of the latents"
 
 
 def drawings(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict[str, dict]:
@@ -24,10 +27,21 @@ def drawings(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: 
     if content.concepts is not None and not content.concepts.is_empty():
         drawn["concepts"] = charts.concepts(concept_rows(content.concepts))
     if content.metrics is not None and not content.metrics.is_empty():
-        drawn |= {f"curve-{column}": charts.curve(content.metrics, column, title) for column, title in CURVES.items()}
+        drawn |= training(content.metrics)
     if content.resplits is not None and not content.resplits.is_empty():
         drawn["resplits"] = charts.resplits(resplit_rows(content.resplits))
     return drawn
+
+
+def training(metrics: pl.DataFrame) -> dict[str, dict]:
+    """A curve for each measure that was taken, and the heatmap of firing rates."""
+    taken = {name: title for name, (_, title) in CURVES.items() if metrics.get_column(name, default=_NONE).count()}
+    drawn = {f"curve-{name}": charts.curve(metrics, name, title) for name, title in taken.items()}
+    rates = density(metrics)
+    return drawn if rates is None else {**drawn, "density": rates}
+
+
+_NONE = pl.Series([], dtype=pl.Float64)
 
 
 def worth_rows(known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame, effect_name: str) -> pl.DataFrame:

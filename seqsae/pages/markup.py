@@ -75,6 +75,12 @@ def _split_counts(subjects: dict) -> list[str]:
     return [f"{escape(split)} {value(count)}" for split, count in split_counts(subjects)]
 
 
+def panel(heading: str, chart: str, note: str = "") -> str:
+    """A framed chart under its heading."""
+    small = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f'<div class="panel"><h3>{escape(heading)}</h3><div class="chart" data-chart="{escape(chart)}"></div>{small}</div>'
+
+
 def run_card(run: dict) -> str:
     """The entries of the run that are no tiles, in groups: one for the single values, one for each dict."""
     run = {key: item for key, item in run.items() if key not in _TILED}

@@ -1,37 +1,32 @@
-"""One HTML file that opens from disk with no network: its style, scripts and data are inside it.
+"""The report's page: what each of its sections holds."""
 
-A Content-Security-Policy in the page forbids every request and every script but its own, so that it cannot call out;
-Vega's expressions run in its interpreter, which needs no eval.
-"""
-
-import base64
-import hashlib
-from functools import cache
-from html import escape
 from pathlib import Path
-from string import Template
 
 import polars as pl
-import vl_convert
 
-from seqsae.pages import markup, tables
-from seqsae.pages.compact import columns, script_json
+from seqsae.pages import markup, offline, tables
+from seqsae.pages.compact import columns
 from seqsae.pages.content import Content
-from seqsae.pages.drawing import drawings, resplit_differences
+from seqsae.pages.drawing import CURVES, DENSITY, drawings, resplit_differences, training
 from seqsae.pages.sources import in_order, legend
 
 __all__ = ["Content", "render"]
 
-ASSETS = Path(__file__).parent / "assets"
+INTERNAL = (
+    '<div class="internal"><b>Internal</b> This page shows tokens of individual subjects. '
+    "It must not leave the place where the data are kept.</div>"
+)
 SCRIPTS = (
     "dom.js",
     "table.js",
+    "data.js",
     "strip.js",
     "model.js",
     "covariates.js",
     "features.js",
     "cards.js",
     "charts.js",
+    "nav.js",
     "main.js",
 )
 _SECTIONS = {
@@ -50,10 +45,7 @@ def render(content: Content, out: Path) -> Path:
 
     The same content gives the same bytes.
     """
-    path = Path(out) if Path(out).suffix == ".html" else Path(out) / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html(content), encoding="utf-8", newline="\n")
-    return path
+    return offline.write(html(content), out)
 
 
 def html(content: Content) -> str:
@@ -61,18 +53,8 @@ def html(content: Content) -> str:
     known = tables.pairs(content)
     found = tables.tested(content, known)
     units = tables.best_units(content, known)
-    scripts = [_bundle(), _own_script()]
-    parts = {
-        "title": escape(content.title),
-        "policy": escape(_policy(scripts)),
-        "style": (ASSETS / "page.css").read_text(encoding="utf-8"),
-        "sections": _sections(content, found),
-        "nav": _navigation(content),
-        "data": script_json(_data(content, known, found, units)),
-        "library": scripts[0],
-        "script": scripts[1],
-    }
-    return Template((ASSETS / "page.html").read_text(encoding="utf-8")).substitute(parts)
+    data = _data(content, known, found, units)
+    return offline.document(content.title, _sections(content, found), data, SCRIPTS, INTERNAL)
 
 
 def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict:
@@ -105,12 +87,8 @@ def _present(content: Content) -> dict[str, str]:
     return {name: heading for name, heading in _SECTIONS.items() if name not in absent}
 
 
-def _navigation(content: Content) -> str:
-    return "".join(f'<a href="#{name}">{escape(heading)}</a>' for name, heading in _present(content).items())
-
-
-def _sections(content: Content, found: pl.DataFrame) -> str:
-    """The sections' own texts, from `assets/<name>.html`, with the run card put in."""
+def _sections(content: Content, found: pl.DataFrame) -> list[offline.Section]:
+    """The sections with their own texts, from `assets/<name>.html`, with the run card put in."""
     counts = tables.discoveries(found, content.q)
     dead = int(content.profile["dead"].sum())
     figures = {
@@ -126,13 +104,20 @@ def _sections(content: Content, found: pl.DataFrame) -> str:
         "q": f"{content.q:g}",
         "dead": f"{dead:,}",
         "resplits": _resplits(content),
+        "curves": _curves(content),
     }
-    return "".join(
-        f'<section id="{name}" class="room"><h2>{escape(heading)}</h2>'
-        + Template((ASSETS / f"{name}.html").read_text(encoding="utf-8")).substitute(texts)
-        + "</section>"
+    return [
+        offline.Section(name, heading, offline.filled(f"{name}.html", **texts))
         for name, heading in _present(content).items()
-    )
+    ]
+
+
+def _curves(content: Content) -> str:
+    """A panel for each chart of the training."""
+    drawn = training(content.metrics) if _has(content.metrics) else {}
+    headings = {f"curve-{name}": heading for name, (heading, _) in CURVES.items()} | {"density": DENSITY}
+    notes = {"density": "Darker: more latents fire in so many rows. Dashed: a tenth of the rows. Lowest band: never."}
+    return "".join(markup.panel(headings[name], name, notes.get(name, "")) for name in drawn)
 
 
 def _resplits(content: Content) -> str:
@@ -140,28 +125,4 @@ def _resplits(content: Content) -> str:
     if not _has(content.resplits):
         return ""
     differences = markup.differences(resplit_differences(content.resplits))
-    return Template((ASSETS / "resplits.html").read_text(encoding="utf-8")).substitute(differences=differences)
-
-
-@cache
-def _bundle() -> str:
-    """Vega, Vega-Lite and vega-embed as one script, as the installed vl-convert holds them."""
-    return _closed(vl_convert.javascript_bundle())
-
-
-def _own_script() -> str:
-    """The page's scripts in one function of their own: the bundle leaves one-letter names in the global scope."""
-    text = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return _closed(f'(() => {{\n"use strict";\n{text}\n}})();')
-
-
-def _closed(script: str) -> str:
-    """The script with nothing in it that an HTML parser takes for its end or for a comment (in its strings)."""
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-def _policy(scripts: list[str]) -> str:
-    """The Content-Security-Policy: these scripts, inline style, and nothing else, from nowhere."""
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return offline.filled("resplits.html", differences=differences)

@@ -1,7 +1,7 @@
 """What every sparse autoencoder here is: a recipe, a stored normaliser, an encoder, a decoder, a loss.
 
 Shapes: n rows of activations, d = d_model, width latents, k active latents a row. "Raw" units are the model's own;
-"normalised" units are (x - mean) / scale, in which everything is learnt. An architecture is one file with one subclass of
+"normalised" units are those of `seqsae.sae.normalise`, in which everything is learnt. An architecture is one file with one subclass of
 `SAE`; the training loop knows none of them.
 """
 
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from seqsae.errors import SeqsaeError
 from seqsae.plugins import find
-from seqsae.sae.normalise import KINDS, Normaliser
+from seqsae.sae import kernels
+from seqsae.sae import normalise as normaliser
 
 CHUNK = 2**22  # floats of dense pre-activations held at a time: 16 MB, which malloc hands out again without page faults
 
@@ -27,7 +28,7 @@ class Codes(NamedTuple):
     values: Tensor
     """[n, k] float32, >= 0, normalised units; 0 where fewer than k latents are active. In no order."""
     indices: Tensor
-    """[n, k] int64, the latent that each value belongs to; distinct within a row."""
+    """[n, k] int64, the latent that each value belongs to; distinct within a row where the value is not 0."""
 
 
 class TrainingState(NamedTuple):
@@ -39,8 +40,8 @@ class TrainingState(NamedTuple):
     """Steps of the whole run."""
     dead: Tensor
     """[width] bool, latents that have not fired for as many rows as count for dead."""
-    precision: torch.dtype = torch.float32
-    """Number format of the dense encoder product; all else stays in the format of the weights."""
+    precision: str = "float32"
+    """Format of the dense encoder product (see `Spec.precision`); all else stays in the format of the weights."""
 
 
 class Loss(NamedTuple):
@@ -89,40 +90,64 @@ class Recipe:
             raise SeqsaeError(
                 f"SAE {self.architecture!r}: k is {self.k} with a width of {self.width}; give 1 <= k <= width"
             )
-        if self.normalisation not in KINDS:
-            raise SeqsaeError(f"SAE: unknown normalisation {self.normalisation!r}; choose one of {', '.join(KINDS)}")
+        normaliser.check(self.normalisation)
+        if self.normalisation == "layer-norm" and self.d_model == 1:
+            raise SeqsaeError("SAE: layer-norm of rows of width 1 leaves nothing; choose another normalisation")
 
 
 class SAE(nn.Module, ABC):
     """Base class. Parameters, in normalised units:
 
     W_enc [d, width] (stored latent by latent, so that a latent's weights are contiguous), b_enc [width],
-    W_dec [width, d] with rows of unit length, b_dec [d]. Tied at the start: W_enc = W_dec^T (Gao et al. 2024,
-    arXiv 2406.04093, appendix A.1). Buffers: mean [d] and scale [], the input normaliser.
+    W_dec [width, d], b_dec [d]. Tied at the start: W_enc = W_dec^T (Gao et al. 2024, arXiv 2406.04093, appendix A.1).
+    Buffers: mean [d] and scale [] or [d], and for "whiten" whiten and unwhiten [d, d], the input normaliser.
+
+    Options that every architecture has, with the defaults of its paper:
+    subtract_b_dec: the encoder reads x - b_dec, not x. tied: W_enc is W_dec^T throughout, one parameter.
+    unit_decoder: training holds the decoder's rows at unit length.
     """
 
+    COMMON: ClassVar[dict[str, Any]] = {"subtract_b_dec": True, "tied": False, "unit_decoder": True}
+    """Options of every architecture; a subclass states its own defaults for them in OPTIONS."""
     OPTIONS: ClassVar[dict[str, Any]] = {}
     """The architecture's own options and their defaults."""
-    unit_decoder: ClassVar[bool] = True
-    """Whether training holds the decoder's rows at unit length."""
+    default_k: ClassVar[int | None] = None
+    """k where a config names none; None for an architecture that has no k."""
+    foldable: ClassVar[bool] = True
+    """Whether W_enc is all that reads rows (see `seqsae.sae.fold`)."""
 
     def __init__(self, recipe: Recipe):
         super().__init__()
-        unknown = sorted(set(recipe.options) - set(self.OPTIONS))
+        defaults = {**SAE.COMMON, **self.OPTIONS}
+        unknown = sorted(set(recipe.options) - set(defaults))
         if unknown:
-            known = ", ".join(self.OPTIONS) or "none"
-            raise SeqsaeError(f"SAE {recipe.architecture!r}: unknown option {unknown[0]!r}; it has {known}")
+            raise SeqsaeError(
+                f"SAE {recipe.architecture!r}: unknown option {unknown[0]!r}; it has {', '.join(defaults)}"
+            )
         self.config = recipe
-        self.options = {**self.OPTIONS, **recipe.options}
+        self.options = {**defaults, **recipe.options}
         self.identity: dict = {}  # what it reads and was trained on, as `checkpoint.save` writes it
-        generator = torch.Generator().manual_seed(_weight_seed(recipe.seed))
+        generator = torch.Generator().manual_seed(weight_seed(recipe.seed))
         rows = nn.functional.normalize(torch.randn(recipe.width, recipe.d_model, generator=generator), dim=1)
         self.W_dec = nn.Parameter(rows)
-        self.W_enc = nn.Parameter(rows.clone().T)
+        if not self.options["tied"]:
+            self.W_enc = nn.Parameter(rows.clone().T)
         self.b_enc = nn.Parameter(torch.zeros(recipe.width))
         self.b_dec = nn.Parameter(torch.zeros(recipe.d_model))
-        self.register_buffer("mean", torch.zeros(recipe.d_model))
-        self.register_buffer("scale", torch.ones(()))
+        self._no_normaliser()
+
+    def __getattr__(self, name: str):
+        if name == "W_enc" and self.options["tied"]:
+            return self.W_dec.T
+        return super().__getattr__(name)
+
+    def _no_normaliser(self) -> None:
+        d, kind = self.d_model, self.config.normalisation
+        self.register_buffer("mean", torch.zeros(d))
+        self.register_buffer("scale", torch.ones(d) if kind == "standardise" else torch.ones(()))
+        if kind == "whiten":
+            self.register_buffer("whiten", torch.eye(d))
+            self.register_buffer("unwhiten", torch.eye(d))
 
     @property
     def d_model(self) -> int:
@@ -153,62 +178,108 @@ class SAE(nn.Module, ABC):
             SeqsaeError: not [n, d_model], or NaN or infinite.
         """
         x = self.normalise(self._checked(x))
-        parts = [self.codes(chunk) for chunk in row_chunks(x, self.width)]
-        return Codes(torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts]))
+        return joined([self.codes(chunk) for chunk in row_chunks(x, self.width)])
 
-    def decode(self, codes: Codes) -> Tensor:
-        """[n, d] reconstruction in raw units."""
-        dense = nn.functional.embedding_bag(
-            codes.indices, self.W_dec, per_sample_weights=codes.values.to(self.W_dec), mode="sum"
+    def decode(self, codes: Codes, rows: Tensor | None = None) -> Tensor:
+        """[n, d] reconstruction in raw units.
+
+        Args:
+            rows: [n, d] the raw rows that were encoded; needed only if each row was normalised by itself ("layer-norm").
+        Raises:
+            SeqsaeError: they are needed and absent.
+        """
+        x = self.decode_normalised(codes)
+        if self.config.normalisation == "whiten":
+            x = x @ self.unwhiten
+        x = x * self.scale + self.mean
+        if self.config.normalisation != "layer-norm":
+            return x
+        if rows is None:
+            raise SeqsaeError(
+                "decode: this SAE normalises each row by itself; give decode the rows that were encoded, to undo that"
+            )
+        mean, deviation = normaliser.row_moments(self._checked(rows))
+        return x * deviation + mean
+
+    def decode_normalised(self, codes: Codes) -> Tensor:
+        """[n, d] reconstruction in normalised units."""
+        values = codes.values.to(self.W_dec)
+        return (
+            nn.functional.embedding_bag(codes.indices, self.W_dec, per_sample_weights=values, mode="sum") + self.b_dec
         )
-        return (dense + self.b_dec) * self.scale + self.mean
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, d] raw -> its reconstruction [n, d], raw."""
-        return self.decode(self.encode(x))
+        return self.decode(self.encode(x), x)
 
     def normalise(self, x: Tensor) -> Tensor:
         """[n, d] raw -> normalised."""
-        return (x - self.mean) / self.scale
+        if self.config.normalisation == "layer-norm":
+            x = normaliser.standardised(x)
+        x = (x - self.mean).div_(self.scale)
+        return x @ self.whiten if self.config.normalisation == "whiten" else x
 
     @torch.no_grad()
-    def set_normaliser(self, normaliser: Normaliser) -> None:
-        """Store a fitted normaliser and start b_dec at the data's mean (0 once the data are centred)."""
-        self.mean.copy_(normaliser.mean)
-        self.scale.copy_(normaliser.scale)
-        self.b_dec.copy_((normaliser.data_mean - normaliser.mean) / normaliser.scale)
+    def set_normaliser(self, fitted: normaliser.Normaliser) -> None:
+        """Store a fitted normaliser and start b_dec where it says."""
+        self.mean.copy_(fitted.mean)
+        self.scale.copy_(fitted.scale)
+        if fitted.whiten is not None:
+            self.whiten.copy_(fitted.whiten)
+            self.unwhiten.copy_(fitted.unwhiten)
+        self.b_dec.copy_(fitted.center)
+
+    def centred(self, x: Tensor) -> Tensor:
+        """[n, d] what the encoder's product reads, as data: x - b_dec, or x if b_dec is not subtracted."""
+        return x - self.b_dec.detach() if self.options["subtract_b_dec"] else x
+
+    def encoder_weights(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """W_enc [d, width], b_enc [width] and, if it is subtracted, b_dec [d]."""
+        return self.W_enc, self.b_enc, self.b_dec if self.options["subtract_b_dec"] else None
+
+    @torch.no_grad()
+    def shift_encoder(self, shift: Tensor) -> None:
+        """Add [width] to what the encoder's product x W_enc gives."""
+        self.b_enc.add_(shift.to(self.b_enc))
 
     @torch.no_grad()
     def constrain_gradients(self) -> None:
         """After backward: drop the part of each decoder row's gradient along the row, which would only change its length."""
-        if self.unit_decoder and self.W_dec.grad is not None:
-            along = torch.linalg.vecdot(self.W_dec.grad, self.W_dec)
-            self.W_dec.grad.addcmul_(self.W_dec, along[:, None], value=-1)
+        if self.options["unit_decoder"] and self.W_dec.grad is not None:
+            kernels.drop_along(self.W_dec.grad, self.W_dec)
 
     @torch.no_grad()
     def constrain_weights(self) -> None:
         """After the optimiser's step: bring the decoder's rows back to unit length."""
-        if self.unit_decoder:
-            self.W_dec.div_(torch.linalg.vector_norm(self.W_dec, dim=1, keepdim=True).clamp_min_(1e-12))
+        if self.options["unit_decoder"]:
+            kernels.unit_rows(self.W_dec)
 
     def _checked(self, x: Tensor) -> Tensor:
         if x.ndim != 2 or x.shape[1] != self.d_model:
             raise SeqsaeError(
                 f"encode: activations of shape {tuple(x.shape)}; this SAE reads [n, {self.d_model}], give rows of its own site"
             )
-        if not torch.isfinite(x).all():
+        if not kernels.finite(x):
             raise SeqsaeError("encode: the activations hold NaN or infinite values; drop those rows or mend the model")
         return x.to(self.W_enc)
 
 
-def _weight_seed(seed: int) -> int:
+def weight_seed(seed: int) -> int:
     """A seed of the weights' own: data made elsewhere with torch and the same small seed must not share their numbers."""
     return int(np.random.SeedSequence([0x5AE, seed]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
+def joined(parts: list[Codes]) -> Codes:
+    """Codes of several chunks of rows as one, padded with zeros to the fullest."""
+    k = max(part.values.shape[1] for part in parts)
+    padded = [[nn.functional.pad(side, (0, k - side.shape[1])) for side in part] for part in parts]
+    return Codes(*(torch.cat(sides) for sides in zip(*padded, strict=True)))
+
+
 def row_chunks(x: Tensor, width: int) -> Iterator[Tensor]:
     """x [n, d] in pieces whose dense pre-activations [rows, width] take at most `CHUNK` floats; one piece if n is 0."""
-    return iter(x.split(max(1, CHUNK // width)))
+    floats = CHUNK if x.device.type == "cpu" else 16 * CHUNK  # a GPU is idle over small products
+    return iter(x.split(max(1, floats // width)))
 
 
 def build(recipe: Recipe) -> SAE:

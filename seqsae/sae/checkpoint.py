@@ -23,7 +23,8 @@ def save(sae: SAE, folder: Path | str, identity: dict | None = None) -> None:
 
     Args:
         identity: what the SAE reads and was trained on: `inputs` and `targets` ({model, fingerprint, site}; targets
-            default to inputs), `vocabulary_hash`, `training_data` (hash of the activations' manifest). None: the SAE's own.
+            default to inputs), `vocabulary_hash`, `training_data` (hash of the activations' manifest), `imported` (where one
+            of another tool came from). None: the SAE's own.
     Raises:
         SeqsaeError: the identity has a field that the schema does not know.
     """
@@ -37,14 +38,21 @@ def save(sae: SAE, folder: Path | str, identity: dict | None = None) -> None:
     shelf.write_json(folder / CONFIG, document)
 
 
+def is_one(folder: Path | str) -> bool:
+    """Whether a folder has the files of one of our SAEs."""
+    return (Path(folder) / WEIGHTS).exists() and (Path(folder) / CONFIG).exists()
+
+
 def load(folder: Path | str) -> SAE:
     """The SAE in a folder, on the CPU, in eval mode, with its `identity`.
 
     Raises:
-        SeqsaeError: a file is absent, cut or no checkpoint; an unknown architecture; weights that do not fit the config,
-            or hold NaN or infinite values.
+        SeqsaeError: a file is absent, cut or no checkpoint, or it is another tool's; an unknown architecture; weights that do
+            not fit the config, or hold NaN or infinite values.
     """
     folder = Path(folder)
+    if not is_one(folder):
+        _refuse_foreign(folder)
     document = _read_document(folder / CONFIG)
     sae = build(Recipe(**{name: document[name] for name in _RECIPE}))
     tensors = _read_tensors(folder / WEIGHTS)
@@ -54,6 +62,17 @@ def load(folder: Path | str) -> SAE:
             value.copy_(tensors[name])
     sae.identity = {name: value for name, value in document.items() if name not in _RECIPE}
     return sae.eval()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raises SeqsaeError if what lies there is an SAE of another tool."""
+    from seqsae.sae.formats.registry import detected
+
+    found = detected(folder)
+    if found is not None:
+        raise SeqsaeError(
+            f"{folder}: an SAE of {found}, not of seqsae; convert it first: seqsae convert {folder} NEW --to seqsae"
+        )
 
 
 def check_identity(sae: SAE, model: str, fingerprint: str, site: str) -> None:
@@ -82,7 +101,7 @@ def _place(site: str, model: str | None, fingerprint: str) -> str:
 def _document(sae: SAE, identity: dict) -> dict:
     recipe = {name: getattr(sae.config, name) for name in _RECIPE}
     inputs = identity.get("inputs", _NOWHERE)
-    known = {"inputs": inputs, "targets": inputs, "vocabulary_hash": None, "training_data": None}
+    known = {"inputs": inputs, "targets": inputs, "vocabulary_hash": None, "training_data": None, "imported": None}
     return {**known, **identity, **recipe, "options": sae.options, "seqsae_version": _version()}
 
 
@@ -104,6 +123,8 @@ def _read_document(path: Path) -> dict:
         raise SeqsaeError(
             f"{path}: not a JSON document ({cause}); copy the folder again or train the SAE again"
         ) from None
+    if isinstance(document, dict):
+        document.setdefault("imported", None)  # not there before SAEs could be imported
     return schema.check_document(document, "sae", str(path))
 
 
@@ -136,9 +157,9 @@ def _check_tensors(tensors: dict[str, Tensor], sae: SAE, path: Path) -> None:
             raise SeqsaeError(
                 f"{path}: {name} holds NaN or infinite values; train the SAE again or take an earlier copy"
             )
-    if not tensors["scale"] > 0:
+    if not (tensors["scale"] > 0).all():
         raise SeqsaeError(
-            f"{path}: the normaliser's scale is {tensors['scale'].item()}, not above 0; train the SAE again"
+            f"{path}: the normaliser's scale is {tensors['scale'].min().item()}, not above 0; train the SAE again"
         )
 
 

@@ -3,12 +3,26 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import polars as pl
 import torch
 from torch import Tensor
 
 from seqsae.sae.base import SAE, Codes
+from seqsae.sae.density import DENSE, histogram
+from seqsae.sae.dictionaries import Match, best_match
+from seqsae.sae.shrinkage import Shrinkage, base_of
 
-_CHUNK = 2**24  # entries of a cosine matrix held at a time
+__all__ = ["HELDOUT", "Firing", "Match", "Quality", "Unexplained", "best_match", "measure"]
+
+HELDOUT = {
+    "fvu": pl.Float64,
+    "l0": pl.Float64,
+    "dead_heldout": pl.Float64,
+    "dense": pl.Float64,
+    "shrinkage": pl.Float64,
+    "density": pl.List(pl.Int64),
+}
+"""Columns of training metrics that need held-out rows (`Quality.row`)."""
 
 
 class Unexplained:
@@ -46,13 +60,18 @@ class Unexplained:
         self._residual = self._residual + other._residual
         self.n = n
 
+    def parts(self) -> tuple[Tensor, Tensor]:
+        """[d] float64 each: sum of squared errors, and of squares about the mean. Numbers ([]) before the first row."""
+        return torch.as_tensor(self._residual), torch.as_tensor(self._squares)
+
     def value(self) -> float:
         """FVU over all dimensions; NaN without rows or without variance."""
-        return self._ratio(torch.as_tensor(self._residual).sum(), torch.as_tensor(self._squares).sum()).item()
+        residual, squares = self.parts()
+        return self._ratio(residual.sum(), squares.sum()).item()
 
     def explained(self) -> Tensor:
         """[d] float64: 1 - FVU of each dimension; NaN where it does not vary."""
-        return 1 - self._ratio(torch.as_tensor(self._residual), torch.as_tensor(self._squares))
+        return 1 - self._ratio(*self.parts())
 
     @staticmethod
     def _ratio(residual: Tensor, squares: Tensor) -> Tensor:
@@ -92,6 +111,10 @@ class Firing:
         """Share of latents that are never active."""
         return (self.counts == 0).double().mean().item()
 
+    def dense(self) -> float:
+        """Share of latents that are active in more than a tenth of the rows."""
+        return (self.density() > DENSE).double().mean().item()
+
 
 class Quality(NamedTuple):
     """An SAE on a set of rows."""
@@ -102,40 +125,34 @@ class Quality(NamedTuple):
     """Mean active latents a row."""
     dead: float
     """Share of latents active in no row."""
+    dense: float
+    """Share of latents active in more than a tenth of the rows."""
+    shrinkage: float
+    """Relative reconstruction bias: 1 is none, below 1 the latents' values are too small."""
     density: Tensor
     """[width] float64, share of rows in which each latent is active."""
     n: int
     """Rows seen."""
 
+    def row(self) -> dict:
+        """Its columns of the training metrics (`HELDOUT`); all None if no rows were seen."""
+        found = {name: getattr(self, name) for name in ("fvu", "l0", "dense", "shrinkage")}
+        found |= {"dead_heldout": self.dead, "density": histogram(self.density)}
+        return {name: found[name] if self.n else None for name in HELDOUT}
+
 
 @torch.no_grad()
 def measure(sae: SAE, batches: Iterable[Tensor]) -> Quality:
     """Quality on raw rows [n, d]; the SAE is left as it is."""
-    unexplained, firing = Unexplained(), Firing(sae.width)
+    unexplained, firing, shrinkage = Unexplained(), Firing(sae.width), Shrinkage()
     for x in batches:
         x = x.to(sae.W_dec.device)
         codes = sae.encode(x)
-        unexplained.update(x, sae.decode(codes))
+        x_hat = sae.decode(codes, x)
+        unexplained.update(x, x_hat)
+        shrinkage.update(x, x_hat, base_of(sae, x))
         firing.update(codes)
-    return Quality(unexplained.value(), firing.l0(), firing.dead(), firing.density(), firing.n)
-
-
-class Match(NamedTuple):
-    """For each row of one dictionary, the nearest row of another."""
-
-    cosine: Tensor
-    """[m] float32, the largest cosine; its mean is the MMCS."""
-    index: Tensor
-    """[m] int64, where it was found."""
-
-
-@torch.no_grad()
-def best_match(one: Tensor, other: Tensor) -> Match:
-    """Nearest rows by cosine: `one` [m, d] against `other` [w, d], for stability over seeds or recovery of known directions.
-
-    Not symmetric, and several rows of `one` may share a match.
-    """
-    other = torch.nn.functional.normalize(other, dim=1)
-    chunks = torch.nn.functional.normalize(one, dim=1).split(max(1, _CHUNK // len(other)))
-    best = [(chunk @ other.T).max(dim=1) for chunk in chunks]
-    return Match(torch.cat([part.values for part in best]), torch.cat([part.indices for part in best]))
+    density = firing.density()
+    return Quality(
+        unexplained.value(), firing.l0(), firing.dead(), firing.dense(), shrinkage.gamma(), density, firing.n
+    )

@@ -1,77 +1,104 @@
 """The input normaliser: fitted on rows of the training stream, stored with the weights, undone on decoding."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from seqsae.errors import SeqsaeError
+from seqsae.sae.moments import Moments, geometric_median, moments
 
-KINDS = ("center-scale", "none")
-_CHUNK = 4096  # rows asked of the stream at a time
+KINDS = ("center-scale", "none", "mean-norm", "layer-norm", "standardise", "whiten")
+BIASES = ("mean", "geometric-median", "zeros")
+_SHRINK = 1e-3  # share of the mean eigenvalue that whitening adds to each: directions of no variance are not blown up
+_EPSILON = 1e-5  # added to the deviation that a row is divided by, as layer-normalising SAEs in the literature do
 
 
 class Normaliser(NamedTuple):
-    """x_normalised = (x - mean) / scale."""
+    """x_normalised = ((x - mean) / scale) whiten, after each row was standardised if the kind is "layer-norm"."""
 
     mean: Tensor
-    """[d] float32, subtracted; zeros for "none"."""
+    """[d] float32, subtracted."""
     scale: Tensor
-    """[] float32 > 0, the divisor; 1 for "none"."""
-    data_mean: Tensor
-    """[d] float32, mean of the rows it was fitted on, whatever the kind."""
+    """[] or, for "standardise", [d], float32 > 0: the divisor."""
+    whiten: Tensor | None
+    """[d, d] float32, symmetric; None but for "whiten"."""
+    unwhiten: Tensor | None
+    """[d, d] float32, its inverse."""
+    center: Tensor
+    """[d] float32, where the decoder's bias starts, normalised units."""
 
 
-def fit(batches: Iterable[Tensor], kind: str, site: str) -> Normaliser:
+def fit(batches: Iterable[Tensor], kind: str, site: str, bias: str = "mean") -> Normaliser:
     """A normaliser from rows [n, d] in raw units, summed in float64.
 
-    "center-scale" subtracts the mean and scales so that the mean squared length of a row is d (one number for all
-    dimensions, so directions keep their angles); "none" leaves rows as they are.
+    "none": rows as they are. "center-scale": the mean taken off, then one divisor for all dimensions, so that the mean
+    squared length of a row is d and directions keep their angles. "mean-norm": one divisor alone, so that the mean length
+    is sqrt(d) (Conerly et al. 2024, "Update on how we train SAEs"). "layer-norm": each row less its own mean, over its own
+    standard deviation (Gao et al. 2024, appendix A); undone on decoding with that row at hand. "standardise": each
+    dimension to mean 0, variance 1. "whiten": the covariance to the identity by its inverse square root, symmetric, so
+    that dimensions keep their meaning.
 
+    Args:
+        bias: where the decoder's bias starts: the rows' mean, their geometric median, or zeros.
     Raises:
-        SeqsaeError: unknown kind, no rows, NaN or infinite values, or rows that are all equal; names the site.
+        SeqsaeError: unknown kind or bias, no rows, NaN or infinite values, or rows that are all equal; names the site.
     """
-    if kind not in KINDS:
-        raise SeqsaeError(f"SAE: unknown normalisation {kind!r}; choose one of {', '.join(KINDS)}")
-    mean, variance = _moments(batches, site)
-    if kind == "none":
-        return Normaliser(torch.zeros_like(mean).float(), torch.ones(()), mean.float())
-    scale = (variance.sum() / len(mean)).sqrt()
-    return Normaliser(mean.float(), scale.float(), mean.float())
+    check(kind, bias)
+    if kind == "layer-norm":
+        batches = (standardised(batch) for batch in batches)
+    found = moments(batches, site, covariance=kind == "whiten")
+    mean, scale, whiten, unwhiten = _affine(found, kind)
+    center = (_start(found, bias) - mean) / scale
+    center = center if whiten is None else center @ whiten
+    if bias == "zeros":
+        center = torch.zeros_like(center)
+    parts = (mean, scale, whiten, unwhiten, center)
+    return Normaliser(*(part if part is None else part.float() for part in parts))
 
 
-def sample(stream, site: str, rows: int) -> Iterator[Tensor]:
-    """About `rows` rows [n, d] that training will read first; the stream is put back where it stood."""
-    before = stream.state()
-    rows = min(rows, stream.n_rows)
-    try:
-        for start in range(0, rows, _CHUNK):
-            yield stream.next(min(_CHUNK, rows - start))[site]
-    finally:
-        stream.restore(before)
+def check(kind: str, bias: str = "mean") -> None:
+    """Raises SeqsaeError if there is no such kind of normaliser, or of first bias."""
+    for what, name, known in (("normalisation", kind, KINDS), ("bias", bias, BIASES)):
+        if name not in known:
+            raise SeqsaeError(f"SAE: unknown {what} {name!r}; choose one of {', '.join(known)}")
 
 
-def _moments(batches: Iterable[Tensor], site: str) -> tuple[Tensor, Tensor]:
-    """Mean [d] and variance [d], float64. Sums are taken about the first row, so that equal rows give exactly 0."""
-    n, origin = 0, None
-    for batch in batches:
-        if not torch.isfinite(batch).all():
-            raise SeqsaeError(
-                f"site {site!r}: the activations hold NaN or infinite values; mend the model or drop those rows and harvest again"
-            )
-        if origin is None:
-            origin = batch[0].double()
-            total, squares = torch.zeros_like(origin), torch.zeros_like(origin)
-        shifted = batch.double() - origin
-        n += len(batch)
-        total += shifted.sum(0)
-        squares += shifted.square().sum(0)
-    if not n:
-        raise SeqsaeError(f"site {site!r}: no rows to train on; harvest the train split first")
-    variance = squares / n - (total / n).square()
-    if not variance.sum() > 1e-13 * (origin.square().sum() + squares.sum() / n):
-        raise SeqsaeError(
-            f"site {site!r}: all {n} sampled rows are equal, nothing can be learnt; check what the model was shown"
-        )
-    return origin + total / n, variance.clamp_min(0)
+def row_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (n - 1 in its denominator) of each row: [n, 1] and [n, 1]."""
+    return x.mean(1, keepdim=True), x.std(1, keepdim=True)
+
+
+def standardised(x: Tensor) -> Tensor:
+    """[n, d]: each row less its mean, over its standard deviation plus 1e-5. Decoding multiplies by the deviation alone, so
+    that SAEs of Gao et al. and those that follow them give their own numbers to the last digit."""
+    mean, deviation = row_moments(x)
+    return (x - mean) / (deviation + _EPSILON)
+
+
+def _start(found: Moments, bias: str) -> Tensor:
+    return geometric_median(found.rows) if bias == "geometric-median" else found.mean
+
+
+def _affine(found: Moments, kind: str) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """mean [d], scale [] or [d], whiten and unwhiten [d, d] or None; float64."""
+    zero, one = torch.zeros_like(found.mean), found.mean.new_ones(())
+    spread = (found.variance.sum() / len(found.mean)).sqrt()
+    if kind == "center-scale":
+        return found.mean, spread, None, None
+    if kind == "mean-norm":
+        return zero, found.length / len(zero) ** 0.5, None, None
+    if kind == "standardise":  # a dimension that does not vary is only centred
+        still = found.variance <= 1e-12 * spread**2
+        return found.mean, torch.where(still, spread, found.variance.sqrt()), None, None
+    if kind == "whiten":
+        return found.mean, one, *_whitening(found.covariance)
+    return zero, one, None, None
+
+
+def _whitening(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse square root and the square root of the covariance [d, d], a little of the mean eigenvalue added."""
+    values, vectors = torch.linalg.eigh(covariance)
+    root = (values.clamp_min(0) + _SHRINK * values.clamp_min(0).mean()).sqrt()
+    return (vectors / root) @ vectors.T, (vectors * root) @ vectors.T

@@ -1,6 +1,7 @@
 """The sae room: several seeds trained in one pass over the train split, each left on the shelf as its own artefact."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ from seqsae.activations.stream import StoreStream
 from seqsae.config import SaeConfig
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
-from seqsae.sae import checkpoint
+from seqsae.sae import checkpoint, live
 from seqsae.sae.base import SAE
-from seqsae.sae.spec import Budget, Spec
+from seqsae.sae.quality import FILE as QUALITY
+from seqsae.sae.quality import Rows, evaluate_quality
+from seqsae.sae.rows import FIT_ROWS, blocks, thinned, training_rows
+from seqsae.sae.settings import budget_of, name_of, settled, specs_of
+from seqsae.sae.spec import Spec
 from seqsae.sae.stream import ArrayStream
 from seqsae.sae.train import Trained
 from seqsae.sae.train import train as train_on
-
-HELDOUT_ROWS = 65_536  # rows of the select split that FVU and L0 are measured on, evenly spaced, at most
-BLOCK = 8_192  # of them read at a time
+from seqsae.sae.watching import watched
 
 
 def train(
@@ -41,7 +44,8 @@ def train(
     """SAEs that differ in the seed of their initial weights, trained side by side on one stream.
 
     Args:
-        acts: a Store (its train split is read, its select split is held out), a Stream, or an array [n, d].
+        acts: a Store (its train split is read, its select split is held out), a Stream (`ArrayStream` takes the subject of
+            each row, for early stopping), or an array [n, d].
         site: where to read; default: the only one there is.
         out: run folder; a Store's own by default. Each SAE becomes `out/sae/<name>`; without a Store nothing is written.
         seed: seed of the order of rows.
@@ -55,111 +59,124 @@ def train(
 
     base = (config or SaeConfig()).model_dump()
     config = parse(SaeConfig, {**base, "architecture": architecture, **options}, "train")
-    stream = acts
     if isinstance(acts, Store):
-        site = _site(acts.artefact.manifest["config"]["sites"], site)
-        return _train_on_store(acts, site, Path(out) if out else acts.path.parents[1], seed, device, config)
-    if isinstance(acts, np.ndarray | Tensor):
-        stream = ArrayStream(acts, seed=seed)
-    site = _site(list(stream.sites), site)
-    return train_on(stream, site, specs_of(config), _budget(config, device)).saes
-
-
-def specs_of(config: SaeConfig) -> list[Spec]:
-    """One Spec a seed."""
-    return [
-        Spec(
-            config.width,
-            config.k,
-            config.architecture,
-            seed=seed,
-            lr=config.lr,
-            normalisation=config.normalise,
-            options=dict(config.options),
+        site = site_of(acts.artefact.manifest["config"]["sites"], site)
+        return train_many(
+            acts, site, [config], out=Path(out) if out else acts.path.parents[1], seed=seed, device=device
         )
-        for seed in range(config.seeds)
-    ]
+    stream = ArrayStream(acts, seed=seed) if isinstance(acts, np.ndarray | Tensor) else acts
+    return _train_on_stream(stream, site_of(list(stream.sites), site), config, device)
 
 
-def name_of(spec: Spec, site: str, view: str) -> str:
-    """The artefact's name; the view stands in it unless it is the full one."""
-    return spec.name(site.replace(":", "--") if view == "full" else f"{site.replace(':', '--')}-{view}")
-
-
-def _site(sites: list[str], site: str | None) -> str:
+def site_of(sites: list[str], site: str | None) -> str:
+    """`site`, or the only one there is. Raises SeqsaeError if there are several."""
     if site is None and len(sites) != 1:
         raise SeqsaeError(f"these activations hold {len(sites)} sites ({', '.join(sites)}); say which with site=")
     return sites[0] if site is None else site
 
 
-def _budget(config: SaeConfig, device: str) -> Budget:
-    return Budget(config.steps, config.batch, every=config.check_every, device=device)
-
-
-def _train_on_store(acts: Store, site: str, out: Path, seed: int, device: str, config: SaeConfig) -> list[SAE]:
-    specs = specs_of(config)
-    for spec in specs:
-        spec.recipe(acts.sites[acts.check_site(site)])  # wrong widths are told before anything is read
-    state = _state_folder(acts, site, specs, out, seed, config)
-    trained = cache(lambda: _trained(acts, site, specs, _budget(config, device), seed, state))
-    identity = _identity(acts, site)
-    artefacts = []
-    for index, spec in enumerate(specs):
-        options = {
-            "site": site,
-            "seed": spec.seed,
-            "stream_seed": seed,
-            **config.model_dump(mode="json", exclude={"seeds"}),
-        }
-        write = _writer(trained, index, identity)
-        artefacts.append(
-            shelf.stage(
-                out / "sae" / name_of(spec, site, acts.view),
-                "sae",
-                options,
-                {"activations": acts.artefact},
-                write,
+def _train_on_stream(stream, site: str, config: SaeConfig, device: str) -> list[SAE]:
+    heldout = []
+    if config.patience is not None:
+        if not hasattr(stream, "parted"):
+            raise SeqsaeError(
+                "train: early stopping has no rows to hold out of this stream; give an array, or no patience"
             )
-        )
+        stream, heldout = stream.parted(config.validation)
+    config = settled(config, stream.n_rows, device)
+    specs = specs_of(config)
+    with live.shown([spec.name(site) for spec in specs]) as tell:
+        return train_on(stream, site, specs, budget_of(config, device), heldout, tell=tell).saes
+
+
+def train_many(
+    acts: Store, site: str, configs: list[SaeConfig], *, out: Path, seed: int = 0, device: str = "cpu"
+) -> list[SAE]:
+    """The SAEs of several configs in one pass over a store, each an artefact as if trained alone.
+
+    Args:
+        configs: may differ in all that is an SAE's own (architecture, width, k, lr, options, ...); what belongs to the pass
+            (steps, epochs, batch, check_every, dead_after, patience on or off, validation) is read from the first.
+        out: run folder.
+        seed: seed of the order of rows.
+    Returns:
+        The SAEs of the first config's seeds, then of the second's, and so on.
+    """
+    fit, held = training_rows(acts, configs[0])
+    configs = [settled(config, len(fit), device) for config in configs]
+    asked = [(config, spec) for config in configs for spec in specs_of(config)]
+    for _, spec in asked:
+        spec.recipe(acts.sites[acts.check_site(site)])  # wrong widths are told before anything is read
+    inputs = {"activations": acts.artefact}
+    folders = [out / "sae" / name_of(spec, site, acts.view) for _, spec in asked]
+    options = [_options(config, spec, site, seed) for config, spec in asked]
+    missing = [
+        index
+        for index, folder in enumerate(folders)
+        if shelf.existing(folder, shelf.key_of("sae", options[index], inputs)) is None
+    ]
+    state = _state_folder(acts, folders[0], options)
+    todo = _todo(state, missing)
+
+    @cache
+    def trained() -> Trained:
+        stream = StoreStream(acts, [site], fit, seed)
+        specs, names = [asked[index][1] for index in todo], [folders[index].name for index in todo]
+        with watched(names, out / "sae", configs[0].tensorboard, configs[0].wandb) as tell:
+            return train_on(stream, site, specs, budget_of(configs[0], device), blocks(acts, site, held), state, tell)
+
+    final = blocks(acts, site, thinned(acts.rows_in("select"))), blocks(acts, site, thinned(fit, FIT_ROWS))
+
+    identity, artefacts = _identity(acts, site), []
+    for index, folder in enumerate(folders):
+        write = _writer(trained, todo.index(index) if index in todo else None, identity, final)
+        artefacts.append(shelf.stage(folder, "sae", options[index], inputs, write))
     _clear(state)
     return [load(artefact) for artefact in artefacts]
 
 
-def _state_folder(acts: Store, site: str, specs: list[Spec], out: Path, seed: int, config: SaeConfig) -> Path:
+def _options(config: SaeConfig, spec: Spec, site: str, seed: int) -> dict:
+    """All that shapes an SAE's bytes, the same whatever is trained beside it."""
+    options = {"site": site, "seed": spec.seed, "stream_seed": seed}
+    return options | config.model_dump(mode="json", exclude={"seeds", "site", "sweep", "tensorboard", "wandb"})
+
+
+def _state_folder(acts: Store, first: Path, options: list[dict]) -> Path:
     """Where an interrupted training left its state, if it was this one: same activations, options, order and versions.
 
     What another training of the same name has left is thrown away.
     """
-    made_from = {
-        "activations": acts.artefact.hash,
-        "seed": seed,
-        "config": config.model_dump(mode="json"),
-        "versions": shelf.versions(),
-    }
-    stem = f".{name_of(specs[0], site, acts.view)}.training-"
-    state = out / "sae" / f"{stem}{shelf.digest(made_from)[:12]}"
-    for other in (out / "sae").glob(f"{stem}*"):
+    made_from = {"activations": acts.artefact.hash, "saes": options, "versions": shelf.versions()}
+    stem = f".{first.name}.training-"
+    state = first.with_name(f"{stem}{shelf.digest(made_from)[:12]}")
+    for other in first.parent.glob(f"{stem}*"):
         if other != state:
             _clear(other)
     if state.is_dir():
-        say(f"{site}: going on with an interrupted training")
+        say(f"{first.name}: going on with an interrupted training")
     return state
 
 
-def _trained(acts: Store, site: str, specs: list[Spec], budget: Budget, seed: int, state: Path) -> Trained:
-    stream = StoreStream(acts, [site], acts.rows_in("train"), seed)
-    heldout = acts.rows_in("select")
-    rows = heldout[:: max(1, -(-len(heldout) // HELDOUT_ROWS))]
+def _todo(state: Path, missing: list[int]) -> list[int]:
+    """Which of the SAEs are in the pass: those that are missing, or those that were when an interrupted pass began."""
+    note = state / "todo.json"
+    begun = json.loads(note.read_text())["saes"] if note.is_file() else []
+    if set(missing) <= set(begun):
+        return begun
+    _clear(state)
+    state.mkdir(parents=True)
+    shelf.write_json(note, {"saes": missing})
+    return missing
 
-    def blocks() -> Iterator[Tensor]:
-        return (acts.read(site, rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK))
 
-    return train_on(stream, site, specs, budget, blocks, state)
+def _writer(
+    trained: Callable[[], Trained], index: int | None, identity: dict, final: tuple[Rows, Rows]
+) -> Callable[[Path], None]:
+    """A function that fills an SAE's folder. `final`: rows that its quality is measured on, and rows to fit on for that."""
 
-
-def _writer(trained: Callable[[], Trained], index: int, identity: dict) -> Callable[[Path], None]:
     def write(work: Path) -> None:
         result = trained()
+        shelf.write_json(work / QUALITY, evaluate_quality(result.saes[index], *final))
         checkpoint.save(result.saes[index].cpu(), work, identity)
         metrics = result.metrics.filter(pl.col("sae") == index).drop("sae")
         schema.check_table(metrics, "metrics", str(work)).write_parquet(work / "metrics.parquet")

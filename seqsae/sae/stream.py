@@ -14,11 +14,12 @@ class ArrayStream:
         array: [n, d] numpy array or tensor of floats, in raw units. Kept in its own format, handed out as float32.
         site: the name under which the rows are handed out.
         seed: seed of the order; each epoch has its own.
+        groups: [n] subject or cluster of each row; None: each row is its own.
     Raises:
-        SeqsaeError: not two-dimensional, empty, not numbers, or NaN or infinite somewhere.
+        SeqsaeError: not two-dimensional, empty, not numbers, or NaN or infinite somewhere; not as many groups as rows.
     """
 
-    def __init__(self, array: np.ndarray | Tensor, site: str = "array", seed: int = 0):
+    def __init__(self, array: np.ndarray | Tensor, site: str = "array", seed: int = 0, groups=None):
         rows = torch.as_tensor(array)
         if rows.ndim != 2 or 0 in rows.shape or rows.dtype in (torch.bool, torch.complex64, torch.complex128):
             raise SeqsaeError(
@@ -26,6 +27,11 @@ class ArrayStream:
             )
         if not torch.isfinite(rows).all():
             raise SeqsaeError(f"site {site!r}: the array holds NaN or infinite values; drop those rows")
+        self._groups = np.arange(len(rows)) if groups is None else np.asarray(groups)
+        if self._groups.shape != (len(rows),):
+            raise SeqsaeError(
+                f"site {site!r}: groups of shape {self._groups.shape} for {len(rows)} rows; give the subject of each row"
+            )
         self._rows = rows
         self._site = site
         self._seed = seed
@@ -55,6 +61,18 @@ class ArrayStream:
             n -= len(take)
         return {self._site: torch.cat(parts)}
 
+    def parted(self, share: float) -> tuple["ArrayStream", list[Tensor]]:
+        """A stream of the rows of most groups, and the rows [m, d] of a share of the groups, held out of it.
+
+        Raises:
+            SeqsaeError: there are fewer than two groups.
+        """
+        held = held_out(self._groups, share, f"site {self._site!r}")
+        rest, held = torch.from_numpy(~held), torch.from_numpy(held)
+        return ArrayStream(self._rows[rest], self._site, self._seed, self._groups[rest.numpy()]), [
+            self._rows[held].float()
+        ]
+
     def state(self) -> dict:
         """JSON-able; enough to go on from here."""
         return {"seed": self._seed, "n_rows": self.n_rows, "epoch": self._epoch, "position": self._position}
@@ -74,3 +92,14 @@ class ArrayStream:
         seed = np.random.SeedSequence([self._seed, self._epoch]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
         return torch.randperm(self.n_rows, generator=generator)
+
+
+def held_out(clusters: np.ndarray, share: float, where: str) -> np.ndarray:
+    """[n] bool: rows of a share of the clusters, at least one and not all, the same on every machine."""
+    names = np.unique(clusters)
+    if len(names) < 2:
+        raise SeqsaeError(
+            f"{where}: early stopping needs at least two clusters of rows, there is {len(names)}; set no patience"
+        )
+    n = min(max(1, round(share * len(names))), len(names) - 1)
+    return np.isin(clusters, np.random.default_rng(0x5AE).permutation(names)[:n])

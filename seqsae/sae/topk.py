@@ -4,13 +4,13 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
-from seqsae.errors import SeqsaeError
-from seqsae.sae.base import SAE, Codes, Loss, Recipe, TrainingState, row_chunks
-from seqsae.sae.sparse import Columns, Picked, decode_at, encode_at, top_k
-
-_DENSE = 6  # up to this many times aux_k dead latents, dense products over all of them beat sparse ones
+from seqsae.sae import checks
+from seqsae.sae.auxiliary import auxiliary, check_auxiliary, dead_latents
+from seqsae.sae.base import SAE, Codes, Loss, Recipe, TrainingState
+from seqsae.sae.dense import picked
+from seqsae.sae.kernels import top_k
+from seqsae.sae.sparse import Picked, encode_at, miss_at
 
 
 class TopK(SAE):
@@ -18,81 +18,51 @@ class TopK(SAE):
 
         z     = TopK(relu((x - b_dec) W_enc + b_enc))
         x_hat = z W_dec + b_dec
-        L     = mean (x - x_hat)^2 + aux_weight * mean (e - e_hat)^2,   e = x - x_hat, no gradient through e
-        e_hat = z_dead W_dec,   z_dead: the aux_k largest pre-activations among the dead latents
+        L     = mean (x - x_hat)^2 + AuxK,    AuxK: see `seqsae.sae.auxiliary`
 
-    z_dead is taken before the relu: a latent that is negative on every row would otherwise get no gradient and never
-    come back. The auxiliary term moves the dead latents alone; b_dec learns from the first term.
+    Multi-TopK (section 5.3): with multi_weight w > 0, L(k) + w L(multi_k * k) for the first term; the paper's are 1/8 and 4.
+    Codes then stay good where more than k are kept.
 
-    Options: aux_k (None: half of d_model), aux_weight (0 turns the term off).
+    Options: aux_k (None: half of d_model), aux_weight (0 turns AuxK off), multi_k, multi_weight (0 turns Multi-TopK off).
     """
 
-    OPTIONS: ClassVar = {"aux_k": None, "aux_weight": 1 / 32}
+    OPTIONS: ClassVar = {"aux_k": None, "aux_weight": 1 / 32, "multi_k": 4, "multi_weight": 0.0}
+    default_k = 32
 
     def __init__(self, recipe: Recipe):
-        if recipe.k is None:
-            raise SeqsaeError("SAE 'topk': no k; give the number of active latents a row")
+        checks.a_k(recipe)
         super().__init__(recipe)
+        check_auxiliary(self)
+        checks.number(recipe, self.options, "multi_k", 1)
+        checks.number(recipe, self.options, "multi_weight", 0)
 
     def codes(self, x: Tensor) -> Codes:
-        pre = torch.addmm(self.b_enc, x - self.b_dec, self.W_enc)
-        indices = top_k(pre, self.k)
+        pre = torch.addmm(self.b_enc, x - self.b_dec if self.options["subtract_b_dec"] else x, self.W_enc)
+        indices = top_k(pre.detach(), self.k)[1].long()
         return Codes(pre.gather(1, indices).relu(), indices)
 
     def loss(self, x: Tensor, state: TrainingState) -> Loss:
-        centred = x - self.b_dec.detach()
-        dead = self._dead(state)
-        indices, pre, pre_dead = self._dense_pass(centred, dead, state.precision)
-        pattern = Picked(indices, self.width)
-        if pre.dtype != x.dtype:  # chosen in low precision, computed in full
-            pre = pattern.dots(centred, self.W_enc.detach().T) + self.b_enc.detach()[indices]
-        values = encode_at(centred, (self.W_enc, self.b_enc, self.b_dec), pre, pattern).relu()
-        x_hat = decode_at(values, self.W_dec, pattern) + self.b_dec
-        reconstruction = mse_loss(x_hat, x)
-        auxiliary = self._auxiliary(centred, x - x_hat.detach(), dead, pre_dead) if len(dead) else x.new_zeros(())
-        fired = pattern.latent_sum(values.detach()) > 0
-        return Loss(reconstruction + auxiliary, reconstruction.detach(), auxiliary.detach(), fired)
+        centred, weights = self.centred(x), self.encoder_weights()
+        dead = dead_latents(self, state)
+        many = self._many()
+        pattern, pre, pre_dead = picked(centred, *weights[:2], many or self.k, state.precision, dead)
+        first, chosen = _first(pattern, pre, self.k) if many else (pattern, pre)
+        target = centred if self.options["subtract_b_dec"] else x - self.b_dec.detach()
+        values = encode_at(centred, weights, chosen, first).relu()
+        reconstruction, left = miss_at(values, self.W_dec, self.b_dec, target, first)
+        extra = auxiliary(self, centred, left, dead, pre_dead)
+        if many:
+            more = encode_at(centred, weights, pre, pattern).relu()
+            extra = extra + self.options["multi_weight"] * miss_at(more, self.W_dec, self.b_dec, target, pattern)[0]
+        fired = first.latent_sum(values.detach()) > 0
+        return Loss(reconstruction + extra, reconstruction.detach(), extra.detach(), fired)
 
-    def _dead(self, state: TrainingState) -> Tensor:
-        """[m] int64: the dead latents, none if the auxiliary term is off."""
-        dead = state.dead.nonzero().squeeze(1)
-        return dead if self.options["aux_weight"] else dead[:0]
+    def _many(self) -> int | None:
+        """Latents a row in the second term of Multi-TopK; None without one."""
+        return min(self.width, round(self.options["multi_k"] * self.k)) if self.options["multi_weight"] else None
 
-    @torch.no_grad()
-    def _dense_pass(self, centred: Tensor, dead: Tensor, precision: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-        """The one dense product of a step, some rows at a time: top-k indices [n, k] and, at them and at the dead
-        latents [m], the pre-activations [n, k] and [n, m]."""
-        low = precision if precision != torch.float32 else centred.dtype
-        weights, bias = self.W_enc.to(low), self.b_enc.to(low)
-        parts = []
-        for chunk in row_chunks(centred, self.width):
-            pre = torch.addmm(bias, chunk.to(low), weights)
-            indices = top_k(pre, self.k)
-            parts.append((indices, pre.gather(1, indices), pre.index_select(1, dead)))
-        indices, pre, pre_dead = (torch.cat(part) for part in zip(*parts, strict=True))
-        return indices, pre, pre_dead
 
-    def _auxiliary(self, centred: Tensor, error: Tensor, dead: Tensor, pre: Tensor) -> Tensor:
-        """[] the weighted auxiliary term. pre [n, m]: pre-activations at the m dead latents."""
-        aux_k = min(self.options["aux_k"] or max(1, self.d_model // 2), len(dead))
-        pattern, chosen, mask = self._aux_pattern(dead, pre, aux_k)
-        if chosen.dtype != error.dtype:
-            latents = dead if isinstance(pattern, Columns) else pattern.indices
-            chosen = pattern.dots(centred, self.W_enc.detach().T) + self.b_enc.detach()[latents]
-        values = encode_at(centred, (self.W_enc, self.b_enc, self.b_dec.detach()), chosen, pattern)
-        guess = decode_at(values if mask is None else values * mask, self.W_dec, pattern)
-        return self.options["aux_weight"] * mse_loss(guess, error)
-
-    def _aux_pattern(self, dead: Tensor, pre: Tensor, aux_k: int) -> tuple[Columns | Picked, Tensor, Tensor | None]:
-        """The pattern of the aux_k largest dead latents of each row, `pre` at its places, and a mask [n, m] if the
-        pattern holds more places than those."""
-        if len(dead) == aux_k:
-            return Columns(dead, self.width), pre, None
-        chosen = top_k(pre, aux_k)
-        if len(dead) <= _DENSE * aux_k:
-            return (
-                Columns(dead, self.width),
-                pre,
-                torch.zeros_like(pre, dtype=torch.bool).scatter_(1, chosen, True),
-            )
-        return Picked(dead[chosen], self.width), pre.gather(1, chosen), None
+def _first(pattern: Picked, pre: Tensor, k: int) -> tuple[Picked, Tensor]:
+    """The k largest of the chosen latents of each row, and their pre-activations [n, k]."""
+    values, place = pre.topk(k, dim=1, sorted=False)
+    return Picked(pattern.indices.gather(1, place), pattern.width), values

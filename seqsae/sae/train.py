@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
-import torch
 from torch import Tensor
 
 from seqsae.errors import SeqsaeError
 from seqsae.progress import track
 from seqsae.sae import normalise, resume
 from seqsae.sae.base import SAE, build
+from seqsae.sae.kernels import finite
 from seqsae.sae.learner import Learner
-from seqsae.sae.metrics import measure
+from seqsae.sae.metrics import HELDOUT, measure
+from seqsae.sae.moments import sample
 from seqsae.sae.spec import Budget, Spec
 
 Heldout = Iterable[Tensor] | Callable[[], Iterable[Tensor]]
+"""Raw rows [n, d] to measure on: tensors, or a function that gives them afresh each time."""
 
 COLUMNS = {
     "sae": pl.UInt32,  # index into the specs
@@ -31,9 +33,8 @@ COLUMNS = {
     "loss": pl.Float64,  # mean since the last measurement, normalised units
     "auxiliary": pl.Float64,  # the part of it that is auxiliary
     "dead": pl.Float64,  # share of latents that count as dead in training
-    "fvu": pl.Float64,  # on held-out rows; null without any
-    "l0": pl.Float64,  # on held-out rows; null without any
     "lr": pl.Float64,  # learning rate of the last step
+    **HELDOUT,  # on held-out rows; null without any
 }
 
 
@@ -53,15 +54,17 @@ def train(
     budget: Budget,
     heldout: Heldout = (),
     work: Path | str | None = None,
+    tell: Callable[[list[dict]], None] = lambda rows: None,
 ) -> Trained:
     """Train SAEs on one site of a stream.
 
     Args:
         stream: a Stream (`sites`, `n_rows`, `next`, `state`, `restore`) of raw rows; its place is moved.
         specs: one for each SAE.
-        heldout: raw rows [n, d] to measure on: tensors, or a function that gives them afresh each time.
+        heldout: rows that quality is measured on, and that early stopping looks at where a spec has patience.
         work: a folder for the training's state. If it holds one, training goes on from there, and the result is bit for
             bit that of an uninterrupted run.
+        tell: is given the rows of `metrics` as they come, those of a resumed run's earlier part first.
     Raises:
         SeqsaeError: unknown site, bad settings, NaN or infinite rows, a loss that is no number, a state that does not fit.
     """
@@ -70,13 +73,20 @@ def train(
     heldout = heldout if callable(heldout) else list(heldout)
     work = None if work is None else Path(work)
     start, rows = _restored(stream, learners, run, work)
+    tell(rows)
     for step in track(range(start, budget.steps), f"training on {site}", budget.steps - start):
+        if all(learner.stopping.done for learner in learners):
+            break
         batch = _batch(stream, site, budget)
         for learner in learners:
             learner.learn(batch, step)
         if (step + 1) % budget.every == 0 or step + 1 == budget.steps:
-            rows += _measured(learners, step + 1, budget, heldout)
-            _saved(stream, learners, run, work, rows)
+            new = _measured(learners, step + 1, budget, heldout)
+            rows += new
+            tell(new)
+            _saved(stream, learners, run, work, rows, step + 1)
+    for learner in learners:
+        learner.stopping.settle()
     saes = [learner.sae.eval() for learner in learners]
     return Trained(saes, pl.DataFrame(rows, schema=COLUMNS))
 
@@ -88,13 +98,13 @@ def _learners(stream, site: str, specs: Sequence[Spec], budget: Budget) -> list[
     if not specs:
         raise SeqsaeError("SAE training: no SAE to train; give at least one spec")
     recipes = [spec.recipe(stream.sites[site]) for spec in specs]
-    kinds = sorted({spec.normalisation for spec in specs})
-    fitted = {kind: normalise.fit(normalise.sample(stream, site, budget.sample), kind, site) for kind in kinds}
+    kinds = sorted({(spec.normalisation, spec.bias) for spec in specs})
+    fitted = {kind: normalise.fit(sample(stream, site, budget.sample), kind[0], site, kind[1]) for kind in kinds}
     dead_after = budget.dead_rows(stream.n_rows)
     learners = []
     for spec, recipe in zip(specs, recipes, strict=True):
         sae = build(recipe)
-        sae.set_normaliser(fitted[spec.normalisation])
+        sae.set_normaliser(fitted[spec.normalisation, spec.bias])
         learners.append(Learner(sae.to(budget.device).train(), spec, budget, dead_after))
     return learners
 
@@ -107,35 +117,39 @@ def _run(stream, site: str, specs: Sequence[Spec], budget: Budget) -> dict:
 
 def _batch(stream, site: str, budget: Budget) -> Tensor:
     batch = stream.next(budget.batch)[site]
-    if not torch.isfinite(batch).all():
+    if not finite(batch):
         raise SeqsaeError(
             f"site {site!r}: a training batch holds NaN or infinite values; mend the model or drop those rows and harvest again"
         )
     return batch.to(budget.device)
 
 
-def _measured(learners: list[Learner], step: int, budget: Budget, heldout) -> list[dict]:
-    """A metrics row for each learner after `step` steps. Raises SeqsaeError if a loss is no number."""
+def _measured(learners: list[Learner], step: int, budget: Budget, heldout: Heldout) -> list[dict]:
+    """A metrics row for each learner still at work after `step` steps. Raises SeqsaeError if a loss is no number."""
     rows = []
     for index, learner in enumerate(learners):
-        lr = learner.spec.rate(step - 1, budget.steps)
+        if learner.stopping.done:
+            continue
+        lr = learner.rate(step - 1)
         row = {"sae": index, "step": step, "rows": step * budget.batch, "lr": lr, **learner.report()}
         if not math.isfinite(row["loss"]):
             raise SeqsaeError(
                 f"SAE {index} ({learner.spec.architecture}): the loss is no number by step {step}; "
-                f"lower lr (now {learner.spec.lr}) or look for extreme rows"
+                f"lower lr (now {learner.spec.height(learner.sae.d_model):.2g}) or look for extreme rows"
             )
         quality = measure(learner.sae, heldout() if callable(heldout) else heldout)
-        row["fvu"], row["l0"] = (quality.fvu, quality.l0) if quality.n else (None, None)
+        if learner.spec.patience is not None and not quality.n:
+            raise SeqsaeError("SAE training: patience is set and there are no held-out rows; give some, or no patience")
+        row |= quality.row()
         rows.append({key: None if value != value else value for key, value in row.items()})  # NaN is no JSON
+        learner.stopping.watch(quality.fvu)
     return rows
 
 
-def _saved(stream, learners: list[Learner], run: dict, work: Path | None, rows: list[dict]) -> None:
+def _saved(stream, learners: list[Learner], run: dict, work: Path | None, rows: list[dict], step: int) -> None:
     if work is None:
         return
     tensors = {f"{i}.{name}": value for i, learner in enumerate(learners) for name, value in learner.tensors().items()}
-    step = rows[-1]["step"]
     resume.save(work, step, tensors, {"run": run, "step": step, "stream": stream.state(), "metrics": rows})
 
 

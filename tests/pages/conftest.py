@@ -1,6 +1,7 @@
 """Small made-up content for the page: 4 covariates, a few dozen features, planted winners and losers."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,48 @@ def fake() -> Callable[..., Content]:
 def nasty() -> str:
     """A name that tries to end the script, run code, and open a comment."""
     return NASTY
+
+
+BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync", "--no-first-run"]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser without a window; tests that need one are skipped, with the reason, where none starts."""
+    reason = "playwright is not installed: the page was NOT tried in a browser"
+    sync_api = pytest.importorskip("playwright.sync_api", reason=reason)
+    path = next((path for path in BROWSERS if Path(path).is_file()), None)
+    with sync_api.sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=path, args=QUIET)
+        except sync_api.Error as cause:
+            pytest.skip(f"no browser starts, the page was NOT tried in one: {str(cause).splitlines()[0]}")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def look(browser):
+    """A function that opens a page's file, offline; at the end nothing may have gone wrong in it."""
+    troubles: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_offline(True)
+    context.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+
+    def visit(path: Path):
+        page = context.new_page()
+        page.on("console", lambda message: troubles.append(f"console {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+        page.on("requestfailed", lambda request: troubles.append(f"request: {request.url}"))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        return page
+
+    yield visit
+    context.close()
+    assert troubles == []
 
 
 def content(width: int = 48, cards: int = 12, nasty: bool = False, **changes) -> Content:
@@ -218,6 +261,8 @@ def _metrics() -> pl.DataFrame:
         "l0": [32 - 4 * np.exp(-step / 200) for step in steps],
         "dead": [0.3 * np.exp(-step / 300) for step in steps],
         "loss": [0.7 * np.exp(-step / 250) + 0.15 for step in steps],
+        "dense": [0.2 * np.exp(-step / 300) + 0.01 for step in steps],
+        "density": [[2, *[0] * 10, *[step // 100] * 5, *[3] * 6] for step in steps],
     }
     return schema.check_table(pl.DataFrame(table), "metrics", "fake")
 

@@ -1,53 +1,16 @@
 """The page in a real browser, from disk, with no network: nothing fails, charts are drawn, the tables answer."""
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 
 from seqsae import schema
 from seqsae.pages.page import render
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: the page was NOT tried in a browser"
-)
-BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next((path for path in BROWSERS if Path(path).is_file()), None)
-    with sync_api.sync_playwright() as playwright:
-        try:
-            opened = playwright.chromium.launch(executable_path=path, args=QUIET)
-        except sync_api.Error as cause:
-            pytest.skip(f"no browser starts, the page was NOT tried in one: {str(cause).splitlines()[0]}")
-        yield opened
-        opened.close()
-
 
 @pytest.fixture
-def opened(browser, tmp_path):
+def opened(look, tmp_path):
     """A function that opens a page of some content; at the end nothing may have gone wrong in it."""
-    troubles: list[str] = []
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_offline(True)
-    context.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
-
-    def visit(content):
-        page = context.new_page()
-        page.on("console", lambda message: troubles.append(f"console {message.type}: {message.text}"))
-        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-        page.on("requestfailed", lambda request: troubles.append(f"request: {request.url}"))
-        page.goto(render(content, tmp_path).as_uri())
-        page.wait_for_selector("html[data-ready]", timeout=60_000)
-        return page
-
-    yield visit
-    context.close()
-    assert troubles == []
+    return lambda content: look(render(content, tmp_path))
 
 
 def rows(page) -> list[str]:
@@ -85,12 +48,14 @@ def test_charts_and_tables_are_drawn(opened, fake, tmp_path):
         ("concepts", 18),
         ("resplits", 18),
         ("curve-fvu", 10),
+        ("curve-dense", 10),
     ):
         assert (
             page.locator(f"[data-chart={name}] svg .mark-symbol path, [data-chart={name}] svg .mark-rect path").count()
             >= marks
         ), name
     assert ink(page) > 42 * 20  # 42 live features of some 30 pixels each
+    assert page.locator("[data-chart=density] canvas").count() == 1
     assert page.locator("#covariate-table tbody tr").count() == 6
     assert page.locator("#concept-table tbody tr").count() == 5
     assert len(rows(page)) == 42

@@ -8,6 +8,7 @@ from seqsae import schema
 from seqsae.errors import SeqsaeError
 from seqsae.sae.base import Recipe, build
 from seqsae.sae.checkpoint import check_identity, load, save
+from seqsae.sae.normalise import KINDS, fit
 
 READS = {"model": "lives", "fingerprint": "1234567890ab", "site": "layers.2"}
 IDENTITY = {"inputs": READS, "targets": READS, "vocabulary_hash": "ab", "training_data": "cd"}
@@ -39,6 +40,17 @@ def test_a_loaded_sae_is_the_saved_one(sae, folder):
     assert (found.config.seed, found.k, found.options) == (5, 3, sae.options)
     assert {name: found.identity[name] for name in IDENTITY} == IDENTITY
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "sae.safetensors"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_sae_of_any_normaliser_is_loaded_as_it_was_saved(kind, tmp_path):
+    x = torch.randn(200, 6, generator=torch.Generator().manual_seed(2)) * torch.arange(1, 7) + 3
+    sae = build(Recipe("topk", 6, 12, 3, kind))
+    sae.set_normaliser(fit([x], kind, "s"))
+    save(sae, tmp_path)
+    found = load(tmp_path)
+    assert found.config.normalisation == kind
+    assert torch.equal(sae(x), found(x))
 
 
 def test_saving_again_gives_the_same_bytes(folder, tmp_path):
@@ -99,7 +111,10 @@ BROKEN = {
     "an unknown field": (lambda f: _edit_config(f, dtype="f4"), "config.json.*'dtype' was unexpected"),
     "a wrong type": (lambda f: _edit_config(f, k="3"), "config.json: k: '3'"),
     "k above width": (lambda f: _edit_config(f, k=13), "k is 13 with a width of 12"),
-    "unknown architecture": (lambda f: _edit_config(f, architecture="gated"), "no sae named 'gated'"),
+    "unknown architecture": (
+        lambda f: _edit_config(f, architecture="gatted"),
+        "no sae named 'gatted'; did you mean 'gated'",
+    ),
     "other width": (lambda f: _edit_config(f, width=14), r"W_dec is \[12, 6\] float32, config.json asks for \[14, 6\]"),
     "transposed": (
         lambda f: _edit_tensors(f, W_enc=torch.zeros(12, 6)),
@@ -109,6 +124,7 @@ BROKEN = {
     "missing tensor": (lambda f: _edit_tensors(f, scale=None), "tensor 'scale' is missing"),
     "extra tensor": (lambda f: _edit_tensors(f, threshold=torch.zeros(12)), "'threshold' does not belong there"),
     "NaN": (lambda f: _edit_tensors(f, b_enc=torch.full((12,), torch.nan)), "b_enc holds NaN"),
+    "an unknown normaliser": (lambda f: _edit_config(f, normalisation="max"), "config.json: normalisation: 'max'"),
     "zero scale": (lambda f: _edit_tensors(f, scale=torch.zeros(())), "scale is 0.0, not above 0"),
     "cut": (
         lambda f: (f / "sae.safetensors").write_bytes((f / "sae.safetensors").read_bytes()[:-9]),

@@ -4,7 +4,8 @@ import torch
 from sklearn.metrics import r2_score
 
 from seqsae.sae.base import Codes, Recipe, build
-from seqsae.sae.metrics import Firing, Unexplained, best_match, measure
+from seqsae.sae.density import EDGES
+from seqsae.sae.metrics import HELDOUT, Firing, Unexplained, measure
 
 
 def _rows(n=1000, d=5):
@@ -65,11 +66,50 @@ def test_measure_leaves_the_sae_alone_and_counts_rows():
     assert sae.training and all(weight.grad is None for weight in sae.parameters())
 
 
-def test_best_match_by_hand_and_in_chunks(monkeypatch):
-    one = torch.tensor([[2.0, 0.0], [1.0, 1.0], [-1.0, 0.0]])
-    other = torch.tensor([[0.0, 5.0], [3.0, 0.0]])
-    for chunk in (2**24, 1):
-        monkeypatch.setattr("seqsae.sae.metrics._CHUNK", chunk)
-        match = best_match(one, other)
-        torch.testing.assert_close(match.cosine, torch.tensor([1.0, 0.5**0.5, 0.0]))
-        assert match.index[0] == 1 and match.index[2] == 0
+def test_offsets_of_the_dimensions_buy_nothing():
+    """One mean over all numbers, or variance about zero, would call predicting the mean almost perfect on these rows."""
+    x = _rows().double()
+    mean = x.mean(0).expand_as(x)
+    residual = (x - mean).square().sum()
+    assert residual / (x - x.mean()).square().sum() < 1e-6 and residual / x.square().sum() < 1e-6
+    assert _fvu(x, mean, 64).value() == pytest.approx(1, abs=1e-12)
+    assert r2_score(x, mean) == pytest.approx(0, abs=1e-9)
+
+
+def test_dense_latents_are_those_in_more_than_a_tenth_of_the_rows():
+    firing = Firing(3)
+    values = torch.zeros(20, 3)
+    values[:2, 0] = values[:3, 1] = 1.0
+    firing.update(Codes(values, torch.arange(3).expand(20, 3)))
+    assert firing.density().tolist() == [0.1, 0.15, 0.0]
+    assert firing.dense() == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "center-scale", "layer-norm"])
+def test_measure_is_the_float64_formula_however_the_rows_are_cut(normalisation):
+    x = _rows()
+    sae = build(Recipe("topk", 5, 16, 3, normalisation)).eval()
+    with torch.no_grad():
+        sae.b_dec += 0.3
+        codes = sae.encode(x)
+        x_hat = sae.decode(codes, x).double()
+        b = sae.decode(Codes(torch.zeros(1000, 1), torch.zeros(1000, 1).long()), x).double()
+    x64 = x.double()
+    gamma = (x_hat - b).square().sum() / ((x_hat - b) * (x64 - b)).sum()
+    fvu = (x64 - x_hat).square().sum() / (x64 - x64.mean(0)).square().sum()
+    one, other = measure(sae, [x]), measure(sae, x.split(90))
+    for quality in (one, other):
+        assert quality.shrinkage == pytest.approx(gamma.item(), rel=1e-5)
+        assert quality.fvu == pytest.approx(fvu.item(), rel=1e-5)
+    assert one.row()["density"] == other.row()["density"]
+
+
+def test_the_row_of_the_metrics_has_every_column_and_nulls_without_rows():
+    sae = build(Recipe("topk", 5, 16, 3)).eval()
+    found = measure(sae, _rows().split(90))
+    row = found.row()
+    assert list(row) == list(HELDOUT)
+    assert (row["fvu"], row["l0"], row["dead_heldout"], row["dense"]) == (found.fvu, found.l0, found.dead, found.dense)
+    assert sum(row["density"]) == 16 and len(row["density"]) == len(EDGES) + 1
+    assert row["density"][0] == round(16 * found.dead)
+    assert set(measure(sae, []).row().values()) == {None}

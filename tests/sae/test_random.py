@@ -20,3 +20,15 @@ def test_the_baseline_has_the_same_form_and_other_directions():
     assert torch.equal(random_dictionary(sae, seed=7).W_dec, baseline.W_dec)
     assert not torch.equal(random_dictionary(sae, seed=8).W_dec, baseline.W_dec)
     assert sae.b_enc[0] == 1.0 and sae.W_dec.requires_grad
+
+
+def test_one_that_has_no_fixed_number_of_latents_is_given_the_saes_l0(planted):
+    sae = build(Recipe("batchtopk", 32, 64, 4))
+    with torch.no_grad():
+        sae.mean.fill_(3.0)
+        sae.threshold.fill_(0.5)
+    rows = planted.rows[:2000]
+    wanted = (sae.encode(rows).values > 0).sum() / len(rows)
+    found = (random_dictionary(sae, 1, rows).encode(rows).values > 0).sum() / len(rows)
+    assert abs(found - wanted) <= 0.02 * wanted + 0.01
+    assert torch.equal(random_dictionary(sae, 1, rows).b_enc, random_dictionary(sae, 1, rows).b_enc)

@@ -7,12 +7,13 @@ from seqsae.sae.spec import Budget, Spec
 @pytest.mark.parametrize("decay", ["linear", "cosine"])
 def test_the_rate_climbs_stays_and_falls_over_the_last_fifth(decay):
     spec = Spec(8, 2, lr=0.5, warmup=0.05, decay=decay)
-    rates = [spec.rate(step, 1000) for step in range(1000)]
+    rates = [spec.height(9) * spec.share(step, 1000) for step in range(1000)]
     assert rates[0] == pytest.approx(0.5 / 50) and rates[24] == pytest.approx(0.25)
     assert rates[49:801] == [0.5] * 752
     assert rates[900] == pytest.approx(0.25) and 0 < rates[999] < 0.005
     assert all(a >= b for a, b in zip(rates[801:], rates[802:], strict=False))
-    assert Spec(8, 2, lr=0.5).rate(0, 1) == 0.5  # one step is neither climb nor fall
+    assert Spec(8, 2, lr=0.5, decay="none").share(999, 1000) == 1
+    assert Spec(8, 2, lr=0.5).share(0, 1) == 1  # one step is neither climb nor fall
 
 
 def test_names_say_site_architecture_size_and_seed():
@@ -34,8 +35,16 @@ def test_the_dead_threshold_is_scaled_to_the_corpus():
         (lambda: Spec(8, 2, lr=0.0), "lr is 0.0"),
         (lambda: Spec(8, 2, lr=float("nan")), "lr is nan"),
         (lambda: Spec(8, 2, warmup=0.9), "warmup is 0.9"),
-        (lambda: Spec(8, 2, precision="float16"), "unknown precision 'float16'; choose one of float32, bfloat16"),
+        (
+            lambda: Spec(8, 2, precision="float16"),
+            "unknown precision 'float16'; choose one of auto, float32, bfloat16, int8, autocast",
+        ),
         (lambda: Spec(8, 2, decay="step"), "unknown decay 'step'"),
+        (lambda: Spec(8, 2, clip=0.0), "clip is 0.0"),
+        (lambda: Spec(8, 2, resample=0), "resample is 0"),
+        (lambda: Spec(8, 2, patience=0), "patience is 0"),
+        (lambda: Spec(8, 2, bias="median"), "unknown bias 'median'; choose one of mean, geometric-median, zeros"),
+        (lambda: Spec(8, 2, normalisation="batch"), "unknown normalisation 'batch'"),
         (lambda: Budget(0), "steps is 0"),
         (lambda: Budget(5, batch=0), "batch is 0"),
         (lambda: Budget(5, every=0), "every is 0"),
@@ -44,3 +53,8 @@ def test_the_dead_threshold_is_scaled_to_the_corpus():
 def test_wrong_settings_are_refused(make, words):
     with pytest.raises(SeqsaeError, match=words):
         make()
+
+
+def test_the_default_rate_turns_a_direction_as_far_whatever_its_width():
+    turned = [Spec(8, 2).height(d) * d**0.5 for d in (4, 128, 1280)]
+    assert turned == pytest.approx([0.11] * 3) and Spec(8, 2, lr=0.02).height(128) == 0.02

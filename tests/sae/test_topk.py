@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import one_hot
@@ -31,13 +33,21 @@ def _dead(width, count):
 
 def _dense_loss(sae, x, dead, aux_k, aux_weight):
     """The equations of the class's docstring, with every code written out and plain autograd."""
-    pre = (x - sae.b_dec) @ sae.W_enc + sae.b_enc
-    mask = one_hot(pre.topk(sae.k, dim=1).indices, sae.width).sum(1)
-    x_hat = (pre.relu() * mask) @ sae.W_dec + sae.b_dec
+    read = x - sae.b_dec if sae.options["subtract_b_dec"] else x
+    pre = read @ sae.W_enc + sae.b_enc
+
+    def reconstruction(k):
+        mask = one_hot(pre.topk(k, dim=1).indices, sae.width).sum(1)
+        return (pre.relu() * mask) @ sae.W_dec + sae.b_dec
+
+    x_hat = reconstruction(sae.k)
     main = (x - x_hat).square().mean()
+    if sae.options["multi_weight"]:
+        more = reconstruction(sae.options["multi_k"] * sae.k)
+        main = main + sae.options["multi_weight"] * (x - more).square().mean()
     if not dead.any():
         return main, torch.zeros(())
-    pre_dead = (x - sae.b_dec.detach()) @ sae.W_enc + sae.b_enc
+    pre_dead = read.detach() @ sae.W_enc + sae.b_enc
     reach = pre_dead.masked_fill(~dead, -torch.inf)
     chosen = one_hot(reach.topk(min(aux_k, int(dead.sum())), dim=1).indices, sae.width).sum(1)
     guess = (pre_dead * chosen) @ sae.W_dec
@@ -49,15 +59,18 @@ def _dense_loss(sae, x, dead, aux_k, aux_weight):
     [(0, 4), (3, 4), (10, 4), (20, 2)],
     ids=["none dead", "fewer than aux_k", "dense with a mask", "sparse"],
 )
-def test_loss_and_gradients_are_those_of_dense_autograd(dead, aux_k):
-    sae, x = _sae(aux_k=aux_k, aux_weight=0.25), _rows()
+@pytest.mark.parametrize("options", [{}, {"subtract_b_dec": False}, {"tied": True}, {"multi_weight": 0.125}], ids=str)
+def test_loss_and_gradients_are_those_of_dense_autograd(dead, aux_k, options):
+    sae, x = _sae(aux_k=aux_k, aux_weight=0.25, **options), _rows()
     mask = _dead(24, dead)
     loss = sae.loss(x, TrainingState(0, 10, mask))
     ours = torch.autograd.grad(loss.total, list(sae.parameters()))
     main, auxiliary = _dense_loss(sae, x, mask, aux_k, 0.25)
     dense = torch.autograd.grad(main + auxiliary, list(sae.parameters()))
-    torch.testing.assert_close(loss.reconstruction, main.detach())
-    assert loss.auxiliary.item() == pytest.approx(auxiliary.item(), rel=1e-12)
+    torch.testing.assert_close(loss.total, (main + auxiliary).detach())
+    torch.testing.assert_close(loss.total, loss.reconstruction + loss.auxiliary)
+    if "multi_weight" not in options:
+        assert loss.auxiliary.item() == pytest.approx(auxiliary.item(), rel=1e-12)
     for (name, _), one, other in zip(sae.named_parameters(), ours, dense, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12, msg=name)
 
@@ -89,6 +102,25 @@ def test_the_auxiliary_loss_reaches_the_encoder_of_latents_that_no_row_excites()
     for dead, reached in ((_dead(24, 6), True), (_dead(24, 0), False)):
         gradient = torch.autograd.grad(sae.loss(x, TrainingState(0, 10, dead)).total, sae.W_enc)[0]
         assert (gradient[:, :6].norm(dim=0) > 1e-6).any().item() == reached
+
+
+def test_multi_topk_gives_the_encoder_a_gradient_of_its_own():
+    gradients = []
+    for weight in (0.0, 0.125):
+        sae = _sae(multi_weight=weight)
+        loss = sae.loss(_rows(), TrainingState(0, 10, _dead(24, 0)))
+        gradients.append(torch.autograd.grad(loss.total, sae.W_enc)[0])
+    assert (gradients[1] - gradients[0]).norm() > 1e-3 * gradients[0].norm()
+
+
+def test_multi_topk_keeps_codes_good_beyond_k(planted):
+    """Section 5.3: without it a reconstruction from 4 k latents is worse than one from k."""
+    train_rows, held = planted.rows[:10_000], planted.rows[10_000:]
+    specs = [Spec(width=64, k=4, lr=6e-3, options={"multi_weight": weight}) for weight in (0.0, 0.125)]
+    plain, multi = train(ArrayStream(train_rows), "array", specs, Budget(300, 512)).saes
+    for sae in (plain, multi):
+        sae.config = replace(sae.config, k=16)
+    assert measure(multi, [held]).fvu < 0.8 * measure(plain, [held]).fvu
 
 
 def _killed(planted, aux_weight):
@@ -130,15 +162,14 @@ def test_untrained_directions_are_not_found_even_if_data_and_weights_share_a_see
     assert best_match(directions, sae.W_dec).cosine.mean() < 0.7
 
 
-def test_bfloat16_picks_in_bfloat16_and_computes_in_float32(planted):
-    sae = build(Recipe("topk", 32, 64, 4))
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_low_precision_picks_and_float32_computes(planted, precision):
+    sae = build(Recipe("topk", 32, 256, 4))
     x = (planted.rows[:500] - planted.rows.mean(0)) / planted.rows.std()
-    exact = sae.loss(x, TrainingState(0, 10, _dead(64, 8)))
-    low = sae.loss(x, TrainingState(0, 10, _dead(64, 8), torch.bfloat16))
-    assert low.total.item() == pytest.approx(exact.total.item(), rel=1e-2)  # near, as few choices differ
-    dead = torch.arange(64)
-    indices, pre, pre_dead = sae._dense_pass(x - sae.b_dec, dead, torch.bfloat16)
-    assert pre.dtype == pre_dead.dtype == torch.bfloat16
+    exact = sae.loss(x, TrainingState(0, 10, _dead(256, 8)))
+    low = sae.loss(x, TrainingState(0, 10, _dead(256, 8), precision))
+    for one, other in zip(exact[:3], low[:3], strict=True):
+        assert one.item() == pytest.approx(other.item(), rel=1e-5)  # the same latents, and float32 numbers of them
     low.total.backward()
     assert all(weight.grad.dtype == torch.float32 for weight in sae.parameters())
 
@@ -197,7 +228,14 @@ def test_encode_and_decode_pass_gradients():
         ({"width": 0, "k": 1}, "width is 0"),
         ({"d_model": 0}, "d_model is 0"),
         ({"k": None}, "no k"),
-        ({"options": {"auxk": 3}}, "unknown option 'auxk'; it has aux_k, aux_weight"),
+        (
+            {"options": {"auxk": 3}},
+            "unknown option 'auxk'; it has subtract_b_dec, tied, unit_decoder, aux_k, aux_weight",
+        ),
+        ({"options": {"aux_k": 0}}, "aux_k is 0; give a whole number of at least 1"),
+        ({"options": {"aux_weight": -1}}, "aux_weight is -1; give a number of at least 0"),
+        ({"options": {"multi_k": 0.5}}, "multi_k is 0.5; give a number of at least 1"),
+        ({"options": {"multi_weight": "1/8"}}, "multi_weight is '1/8'; give a number of at least 0"),
         ({"normalisation": "zscore"}, "unknown normalisation 'zscore'"),
         ({"architecture": "topkk"}, "did you mean 'topk'"),
     ],

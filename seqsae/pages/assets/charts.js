@@ -6,7 +6,8 @@ function drawCharts() {
     const name = place.dataset.chart;
     const spec = data.charts[name];
     if (!spec) return null;
-    if (name !== "map") return vegaEmbed(place, spec, { ...chosen, renderer: "svg" });
+    const renderer = name.startsWith("density") ? "canvas" : "svg"; // a heatmap has thousands of cells
+    if (name !== "map") return vegaEmbed(place, spec, { ...chosen, renderer });
     const points = mapRows();
     if (!points.length) return place.append(el("p", { class: "muted" }, "No feature has a place on the map."));
     spec.datasets = { map: points, names: nameRows(), picked: ringRows(null) };

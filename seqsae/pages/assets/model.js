@@ -1,22 +1,4 @@
-// The page's data: columns turned into rows, and the questions asked of them.
-
-const data = JSON.parse(document.getElementById("data").textContent);
-
-function rowsOf(columns) {
-  if (!columns) return [];
-  const names = Object.keys(columns);
-  const length = names.length ? columns[names[0]].length : 0;
-  return Array.from({ length }, (_, place) => Object.fromEntries(names.map((name) => [name, columns[name][place]])));
-}
-
-function grouped(rows, key) {
-  const groups = new Map();
-  for (const row of rows) {
-    if (!groups.has(row[key])) groups.set(row[key], []);
-    groups.get(row[key]).push(row);
-  }
-  return groups;
-}
+// The questions asked of the report's data.
 
 const sources = new Map(data.sources.map((source) => [source.name, source]));
 const pairs = rowsOf(data.pairs);

@@ -1,0 +1,189 @@
+"""A file of `torch.save` read without unpickling it: tensors, numbers, text and containers; all else is refused by name.
+
+PyTorch writes a zip of stored (never compressed) entries: `<name>/data.pkl`, a pickle of the structure, and `<name>/data/<key>`, the
+bytes of each storage. The pickle goes through `opcodes`, which calls nothing; the sizes it claims are held against the bytes
+that are there before anything is made from them.
+"""
+
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqsae.errors import SeqsaeError
+from seqsae.sae.formats.opcodes import Handlers, Name, Record, Refused, read
+
+_DTYPES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.uint8,
+}
+_DTYPE_NAMES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+_BROKEN = (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, struct.error)
+_DEEPEST = 16  # modules within modules
+_CALLS = {
+    ("collections", "OrderedDict"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch", "device"),
+    ("torch", "Size"),
+    ("__builtin__", "set"),
+    ("builtins", "set"),
+}
+
+
+def load(path: Path, inert: tuple[str, ...] = ()) -> Any:
+    """What `torch.save` wrote, tensors on the CPU.
+
+    Args:
+        inert: beginnings of module names whose objects may stand in the file; they come as `Record`, never as themselves.
+    Raises:
+        SeqsaeError: no whole file of `torch.save`, or one that holds anything else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _Archive(archive, path.stat().st_size, inert).read()
+    except Refused as cause:
+        raise SeqsaeError(
+            f"{path}: {cause}; it is not loaded, ask its author for safetensors or a plain state dict"
+        ) from None
+    except _BROKEN as cause:
+        raise SeqsaeError(
+            f"{path}: not a whole file of torch.save ({' '.join(str(cause).split())[:80]}); copy it again, "
+            "or save it again with torch 1.6 or newer"
+        ) from None
+
+
+def names(path: Path) -> list[str]:
+    """Names at the top of a file's state dict, or the name of the class of its object; none if it cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = _Outline(archive, path.stat().st_size, ()).read()
+    except (Refused, *_BROKEN):
+        return []
+    if isinstance(found, Record):
+        return [str(found.cls)]
+    return [str(name) for name in found] if isinstance(found, dict) else []
+
+
+class _Archive:
+    """One open zip."""
+
+    def __init__(self, archive: zipfile.ZipFile, size: int, inert: tuple[str, ...]):
+        self.archive, self.inert = archive, inert
+        self.entries = {entry.filename: entry for entry in archive.infolist()}
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in self.entries.values()):
+            raise Refused("it is a compressed zip, torch.save compresses nothing")
+        if sum(entry.file_size for entry in archive.infolist()) > size:
+            raise Refused("its zip claims more bytes than the file has")
+        pickles = [name for name in self.entries if name.endswith("/data.pkl") and name.count("/") == 1]
+        if len(pickles) != 1:
+            raise Refused("it is a zip without one data.pkl, no file of torch.save")
+        self.root = pickles[0].removesuffix("data.pkl")
+        self.storages: dict[str, Tensor] = {}
+
+    def read(self) -> Any:
+        order = self.root + "byteorder"
+        if order in self.entries and self.archive.read(order) != b"little":
+            raise Refused("its numbers are big-endian")
+        pickle = self.archive.read(self.root + "data.pkl")
+        return read(pickle, Handlers(self.name, self.call, self.stored))
+
+    def name(self, name: Name) -> Name:
+        if name.module == "torch" and name.name in (*_DTYPES, *_DTYPE_NAMES):
+            return name
+        if name in _CALLS or any((name.module + ".").startswith(start) for start in self.inert):
+            return name
+        raise Refused(f"its pickle asks for {name}, which is neither a tensor nor a plain container")
+
+    def call(self, called: Any, arguments: tuple) -> Any:
+        if called == ("torch._utils", "_rebuild_tensor_v2"):
+            return _tensor(*arguments[:4])
+        if called == ("torch._utils", "_rebuild_parameter") and isinstance(arguments[0], Tensor):
+            return arguments[0]
+        if called == ("collections", "OrderedDict"):
+            return dict(*arguments)
+        if called in (("__builtin__", "set"), ("builtins", "set")):
+            return set(*arguments)
+        if called in (("torch", "device"), ("torch", "Size")):
+            return arguments[0] if arguments else ()
+        raise Refused(f"its pickle calls {called if isinstance(called, Name) else type(called).__name__}")
+
+    def stored(self, token: Any) -> Tensor:
+        """[numel] the storage that the pickle names, read once."""
+        kind, name, key, _, count = token
+        if kind != "storage" or not isinstance(name, Name) or name.name not in _DTYPES:
+            raise Refused(f"its pickle names a storage of type {name}, which is not known")
+        if key not in self.storages:
+            self.storages[key] = self._storage(f"{self.root}data/{key}", _DTYPES[name.name])
+        found = self.storages[key]
+        if len(found) != count or found.dtype != _DTYPES[name.name]:
+            raise Refused(f"storage {key} holds {len(found):,} numbers where the pickle claims {count:,}")
+        return found
+
+    def _storage(self, name: str, dtype: torch.dtype) -> Tensor:
+        if name not in self.entries:
+            raise Refused(f"the bytes of {name} are missing")
+        buffer = bytearray(self.entries[name].file_size)
+        with self.archive.open(name) as file:
+            if file.readinto(buffer) != len(buffer) or len(buffer) % dtype.itemsize:
+                raise Refused(f"the bytes of {name} are cut")
+        return torch.frombuffer(buffer, dtype=dtype) if buffer else torch.empty(0, dtype=dtype)
+
+
+class _Outline(_Archive):
+    """Structure and names alone: no bytes of a tensor are read, and an empty dict stands for what is not a container."""
+
+    def name(self, name: Name) -> Name:
+        return name
+
+    def call(self, called: Any, arguments: tuple) -> Any:
+        return {}
+
+    def stored(self, token: Any) -> None:
+        return None
+
+
+def _tensor(storage: Tensor, offset: int, size: tuple, stride: tuple) -> Tensor:
+    """A view of a storage. A shape that holds more numbers than the storage is refused: expanding costs memory."""
+    numbers = (offset, *size, *stride)
+    if any(type(number) is not int or number < 0 for number in numbers) or len(size) != len(stride):
+        raise Refused("a tensor's shape is no list of whole numbers")
+    count, last = 1, offset
+    for length, step in zip(size, stride, strict=True):
+        count, last = count * length, last + (length - 1) * step
+    if count > len(storage) or (count and last >= len(storage)):
+        raise Refused(f"a tensor of shape {list(size)} claims more than the {len(storage):,} numbers stored for it")
+    return storage.as_strided(size, stride, offset)
+
+
+def state_of(module: Record, path: Path, prefix: str = "") -> dict[str, Tensor]:
+    """The state dict of a pickled `torch.nn.Module`: its parameters and buffers and those of its parts, by dotted name."""
+    if prefix.count(".") > _DEEPEST:
+        raise SeqsaeError(
+            f"{path}: modules within modules without end; it is not loaded, ask its author for a state dict"
+        )
+    found = {}
+    for group in ("_parameters", "_buffers"):
+        for name, value in _group(module, group).items():
+            if isinstance(value, Tensor):
+                found[f"{prefix}{name}"] = value
+    for name, part in _group(module, "_modules").items():
+        if isinstance(part, Record):
+            found |= state_of(part, path, f"{prefix}{name}.")
+    return found
+
+
+def _group(module: Record, name: str) -> dict:
+    found = module.state.get(name, {})
+    return found if isinstance(found, dict) else {}
