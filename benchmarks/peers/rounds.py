@@ -63,6 +63,8 @@ class Rounds:
         try:
             for one, job in jobs.items():
                 workers[one] = Worker(job, self.python, logs / f"{name}-{one}.log".replace(" ", "-"))
+            for worker in workers.values():
+                worker.ready()
             while workers:
                 for one in list(workers):
                     answer = workers[one].ask({"steps": burst})

@@ -45,7 +45,11 @@ class Worker:
                 env=environment,
                 text=True,
             )
-        self.ask(job)
+        self._job = job
+
+    def ready(self) -> None:
+        """Hand over the job and wait until its library is imported."""
+        self.ask(self._job)
 
     def ask(self, message: dict) -> dict:
         """Give the word, wait for the answer. Raises RuntimeError with the log's end if the worker has died."""

@@ -31,8 +31,9 @@ def auxiliary(sae: SAE, centred: Tensor, error: Tensor, dead: Tensor, pre: Tenso
     """[] the weighted AuxK term of Gao et al. 2024 (arXiv 2406.04093), appendix A.2.
 
     aux_weight * mean (e - e_hat)^2, e_hat = z_dead W_dec, z_dead: the aux_k (None: half of d) largest pre-activations among the
-    dead latents, taken before any threshold: a latent that is silent on every row would otherwise get no gradient and never
-    come back. It moves the dead latents alone.
+    dead latents, through a relu whose gradient is taken to be 1 (straight through). With the relu's own gradient a latent
+    that is silent on every row would never come back; without a relu, a single dead latent learns that 0 is the best it can say and
+    is lifted on all rows at once, then fires on most and drives others out. It moves the dead latents alone.
 
     Args:
         centred: [n, d] what the encoder reads.
@@ -45,6 +46,7 @@ def auxiliary(sae: SAE, centred: Tensor, error: Tensor, dead: Tensor, pre: Tenso
     aux_k = min(sae.options["aux_k"] or max(1, sae.d_model // 2), len(dead))
     pattern, chosen, mask = _pattern(dead, pre, aux_k, sae.width)
     values = encode_at(centred, (sae.W_enc, sae.b_enc, None), chosen, pattern)
+    values = values + (values.relu() - values).detach()
     if mask is not None:
         values = values * mask
     still = sae.b_dec.detach()  # b_dec learns from the first term alone

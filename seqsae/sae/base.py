@@ -243,6 +243,10 @@ class SAE(nn.Module, ABC):
         self.b_enc.add_(shift.to(self.b_enc))
 
     @torch.no_grad()
+    def restart(self, latents: Tensor) -> None:
+        """After resampling has given latents [m] new weights: what else the architecture keeps of them starts anew."""
+
+    @torch.no_grad()
     def constrain_gradients(self) -> None:
         """After backward: drop the part of each decoder row's gradient along the row, which would only change its length."""
         if self.options["unit_decoder"] and self.W_dec.grad is not None:

@@ -26,7 +26,7 @@ class Codebook(SAE):
     chosen. W_enc is W_dec^T (tied), so that a code is near what it stands for; gradients reach it through the sum alone, as in the
     paper, whose loss pulls codes to the activations in the same way. Activations are data here, so its straight-through
     gradient for them, and VQ-VAE's commitment loss, have nothing to move. Untied, W_enc learns by the straight-through value
-    1 + cos - cos (its second cosine without gradient); `codes` are differentiable in the same way. b_enc stays 0, unused.
+    1 + (cos - cos), the second without gradient; `codes` are differentiable in the same way. b_enc stays 0, unused.
 
     Dead codes: e_hat is the sum of the aux_k (None: 1) dead codes nearest to e by cosine, so they move to what is badly
     reconstructed; the paper's own code replaces them instead, as `Spec.resample` does.
@@ -47,7 +47,7 @@ class Codebook(SAE):
         x = x - self.b_dec if self.options["subtract_b_dec"] else x
         cosines = normalize(x, dim=1) @ normalize(self.W_enc, dim=0)
         near, indices = cosines.topk(self.k, sorted=False)
-        return Codes(1 + near - near.detach(), indices)
+        return Codes(1 + (near - near.detach()), indices)
 
     def loss(self, x: Tensor, state: TrainingState) -> Loss:
         centred, dead = self.centred(x), dead_latents(self, state)
@@ -67,7 +67,7 @@ class Codebook(SAE):
         b_dec = self.b_dec if self.options["subtract_b_dec"] else None
         near = encode_at(centred, (directions, self.b_enc.detach(), b_dec), pre, pattern)
         near = near / torch.linalg.vector_norm(centred, dim=1, keepdim=True).clamp_min(1e-12)
-        return 1 + near - near.detach()
+        return 1 + (near - near.detach())
 
     def _auxiliary(self, centred: Tensor, directions: Tensor, left: Tensor, dead: Tensor) -> Tensor:
         """[] the weighted auxiliary term over the dead codes [m]."""
@@ -77,3 +77,9 @@ class Codebook(SAE):
         pre = pattern.dots(centred, directions.detach().T)
         values = self._ones(centred, directions, pattern, pre)
         return self.options["aux_weight"] * miss_at(values, self.W_dec, self.b_dec.detach(), left, pattern)[0]
+
+    @torch.no_grad()
+    def restart(self, latents: Tensor) -> None:
+        """The codes [m] take the usual length: they are added as they are."""
+        length = torch.linalg.vector_norm(self.W_dec, dim=1, keepdim=True)
+        self.W_dec[latents] *= length.median() / length[latents].clamp_min(1e-12)

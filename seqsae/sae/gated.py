@@ -76,3 +76,9 @@ class Gated(SAE):
         """Add [width] to what the encoder's product x W_enc gives: both paths read it."""
         super().shift_encoder(shift)
         self.b_mag.add_(shift.to(self.b_mag) * self.r_mag.exp())
+
+    @torch.no_grad()
+    def restart(self, latents: Tensor) -> None:
+        """Both paths of the latents [m] read alike again."""
+        self.r_mag[latents] = 0
+        self.b_mag[latents] = 0

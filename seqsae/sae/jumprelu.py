@@ -18,7 +18,7 @@ from seqsae.sae.straight_through import jump
 
 PENALTIES = ("l0", "tanh", "target")
 _START = 0.25  # length of the encoder's weights at the start: unit ones overshoot, with many latents active
-_QUICK = 0.25
+_QUICK = 0.25  # how much further than Adam's step a threshold's logarithm moves, times sqrt(d), as Adam's rate has 1 / sqrt(d)
 _FROM = 0.1  # share of the latents at which the target begins, and about the share that is active at the start
 _THRESHOLD = 1.3  # a normalised row's product with a unit vector is above it in about a tenth of all cases
 
@@ -32,13 +32,21 @@ class JumpReLU(SAE):
         x_hat = z W_dec + b_dec
         L     = mean (x - x_hat)^2 + s * penalty + AuxK
 
-    penalty, over the rows of a batch with l0 their mean number of active latents:
-    "l0"      l0, section 3;
-    "target"  (l0 / target_l0 - 1)^2, which settles at a wanted number (the paper's appendix on fixed sparsity);
-    "tanh"    mean sum_j tanh(tanh_scale z_j |W_dec,j|), and for dead latents pre_act_weight / d * mean sum_j relu(t_j - pre_j) |W_dec,j|
-              (Conerly et al. 2025, "Dictionary learning optimization techniques", Circuits Updates, January 2025), with a free decoder.
+    penalty, over the rows of a batch, l0 their mean number of active latents:
+    "l0"      l0 (section 3); s climbs from 0 over the first `sparsity_warmup` of the steps;
+    "target"  (l0 / target - 1)^2, which settles at target_l0 active latents (appendix on wanted sparsities); here the target
+              itself falls over `sparsity_warmup`, by equal factors from a tenth of the width: a sudden fall kills latents
+              before they have found a direction;
+    "tanh"    mean sum_j tanh(tanh_scale z_j |W_dec,j|), with a free decoder, s climbing; and for dead latents
+              pre_act_weight / d * mean sum_j relu(t_j - pre_j) |W_dec,j|  (Conerly et al. 2025, "Dictionary learning optimization
+              techniques", Circuits Updates, January 2025).
 
-    Gradients for the thresholds: see `seqsae.sae.straight_through`.
+    Gradients for the thresholds: `seqsae.sae.straight_through`, with a window of `bandwidth` in normalised units, in which rows
+    have length sqrt(d) (the paper's .001 where they have length 1; ours is wider, as it sees a thousandth of the rows).
+    Adam moves a logarithm by its learning rate only, too slow for a threshold that starts far off: its steps are made
+    sqrt(d) / 4 times as long. The encoder starts at a quarter of the decoder's length, and the thresholds
+    (`threshold`) where a tenth of all pre-activations lies above. AuxK (`seqsae.sae.auxiliary`) brings dead latents back;
+    the papers have only the term above.
     """
 
     OPTIONS: ClassVar = {
@@ -93,7 +101,8 @@ class JumpReLU(SAE):
             checks.number(recipe, options, "target_l0", 0.1, recipe.width)
         elif options["target_l0"] is not None:
             raise SeqsaeError(
-                f"SAE {recipe.architecture!r}: target_l0 belongs to penalty 'target', this is {options['penalty']!r}; leave one out"
+                f"SAE {recipe.architecture!r}: target_l0 belongs to penalty 'target', this is {options['penalty']!r}; "
+                "set that penalty or leave target_l0 out"
             )
 
     @property
@@ -148,6 +157,12 @@ class JumpReLU(SAE):
         """As everywhere; and the thresholds' step is made `_QUICK` sqrt(d) times as long."""
         super().constrain_weights()
         self.log_threshold.copy_(self._stood.lerp(self.log_threshold, _QUICK * math.sqrt(self.d_model)))
+
+    @torch.no_grad()
+    def restart(self, latents: Tensor) -> None:
+        """The latents [m] take thresholds that are to their encoder's length what is usual among all."""
+        length = torch.linalg.vector_norm(self.W_enc, dim=0).clamp_min(1e-12).log()
+        self.log_threshold[latents] = (self.log_threshold - length).median() + length[latents]
 
     def _dead(self, state: TrainingState) -> Tensor:
         """[m] int64: the dead latents, as far as a term of the loss asks for them."""

@@ -10,7 +10,7 @@ from seqsae.sae.resample import resample
 from seqsae.sae.spec import Budget, Spec
 from seqsae.sae.stopping import Stopping
 
-_BETAS = (0.8, 0.999)  # a longer memory of gradients moves latents in steps in which they do not fire
+_BETAS = (0.5, 0.999)  # a longer memory of gradients moves latents in steps in which they do not fire
 _EPSILON = 6.25e-10  # Adam's epsilon of Gao et al. 2024: gradients of rare latents are small
 
 

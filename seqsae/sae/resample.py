@@ -40,4 +40,5 @@ def resample(sae: SAE, x: Tensor, dead: Tensor, seed: tuple[int, int]) -> Tensor
     if not sae.options["tied"]:
         sae.W_enc[:, latents] = (_ENCODER if sae.k is None else _COMPETING) * length * directions.T
     sae.b_enc[latents] = 0
+    sae.restart(latents)
     return latents

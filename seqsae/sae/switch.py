@@ -100,7 +100,8 @@ class Switch(SAE):
         values = encode_at(centred, self.encoder_weights(), pre, pattern).relu() * share
         target = centred if self.options["subtract_b_dec"] else x - self.b_dec.detach()
         reconstruction, left = miss_at(values, self.W_dec, self.b_dec, target, pattern)
-        even = torch.tensor(routed.sizes, device=x.device) / max(1, len(x)) * routed.chances.mean(0)
+        sent = torch.tensor(routed.sizes, dtype=x.dtype, device=x.device) / max(1, len(x))
+        even = sent * routed.chances.mean(0)
         extra = self.options["balance"] * self.options["experts"] * even.sum()
         if revived is not None:
             extra = extra + self._auxiliary(centred, left, share.detach(), *revived)
@@ -134,15 +135,16 @@ class Switch(SAE):
             best = found.also.topk(min(self.options["aux_k"] or max(1, self.d_model // 2), len(among)), sorted=False)
             latents.append(among[best.indices].flatten())
             dead_pre.append(best.values.flatten())
-            counts += [best.values.shape[1]] * len(rows)
+            counts.append(best.values.shape[1])
         pattern = Picked(torch.cat(indices), self.width)
         if not len(dead):
             return pattern, torch.cat(pre), None
-        starts = torch.tensor([0, *counts], device=centred.device).cumsum(0)
+        each = torch.tensor(counts).repeat_interleave(torch.tensor(sizes)).to(centred.device)
+        starts = torch.nn.functional.pad(each.cumsum(0), (1, 0))
         return pattern, torch.cat(pre), (Ragged(torch.cat(latents), starts, self.width), torch.cat(dead_pre))
 
     def _auxiliary(self, centred: Tensor, left: Tensor, share: Tensor, pattern: Ragged, pre: Tensor) -> Tensor:
         """[] the weighted AuxK term, over the dead latents of each row's expert."""
         values = encode_at(centred, (self.W_enc, self.b_enc, None), pre, pattern)
-        values = values * share[pattern.rows.long(), 0]
+        values = (values + (values.relu() - values).detach()) * share[pattern.rows.long(), 0]
         return self.options["aux_weight"] * miss_at(values, self.W_dec, self.b_dec.detach(), left, pattern)[0]

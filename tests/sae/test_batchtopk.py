@@ -41,7 +41,8 @@ def _dense_loss(sae, x, dead, aux_k):
     if not dead:
         return main, main.detach()
     pre_dead = (read.detach() @ sae.W_enc + sae.b_enc)[:, :dead]
-    z_dead = pre_dead * (pre_dead >= pre_dead.topk(min(aux_k, dead), dim=1).values[:, -1:])
+    straight = pre_dead + (pre_dead.relu() - pre_dead).detach()  # relu, its gradient taken to be 1
+    z_dead = straight * (pre_dead >= pre_dead.topk(min(aux_k, dead), dim=1).values[:, -1:])
     error = (x - x_hat).detach() - z_dead @ sae.W_dec[:dead]
     return main + sae.options["aux_weight"] * error.square().mean(), main.detach()
 

@@ -39,7 +39,8 @@ def _dense_loss(sae, x, dead):
     total = sum(error.square().mean() for error in errors)
     if dead:
         pre_dead = (read.detach() @ sae.W_enc + sae.b_enc)[:, :dead]
-        left = errors[-1].detach() - pre_dead @ sae.W_dec[:dead]
+        straight = pre_dead + (pre_dead.relu() - pre_dead).detach()  # relu, its gradient taken to be 1
+        left = errors[-1].detach() - straight @ sae.W_dec[:dead]
         total = total + sae.options["aux_weight"] * left.square().mean()
     return total, errors[-1].square().mean().detach()
 

@@ -50,7 +50,8 @@ def _dense_loss(sae, x, dead, aux_k, aux_weight):
     pre_dead = read.detach() @ sae.W_enc + sae.b_enc
     reach = pre_dead.masked_fill(~dead, -torch.inf)
     chosen = one_hot(reach.topk(min(aux_k, int(dead.sum())), dim=1).indices, sae.width).sum(1)
-    guess = (pre_dead * chosen) @ sae.W_dec
+    straight = pre_dead + (pre_dead.relu() - pre_dead).detach()  # relu, its gradient taken to be 1
+    guess = (straight * chosen) @ sae.W_dec
     return main, aux_weight * ((x - x_hat).detach() - guess).square().mean()
 
 
