@@ -1,6 +1,5 @@
 """Contract checks that plugin authors run on what they offer."""
 
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqsae import plugins
 from seqsae.errors import SeqsaeError
 from seqsae.models.contract import Batch, Sample, SequenceModel
 from seqsae.records.data import Dataset
@@ -45,60 +43,18 @@ def _read(found: Dataset | Path | str) -> Dataset:
 
 
 def check_sae(architecture: str, width: int = 32, k: int | None = None, **options: Any) -> None:
-    """Train an architecture for a moment on random rows and hold it against the contract.
+    """Train an architecture for a moment on random rows and hold it against the contract, `seqsae.sae.promises`.
 
+    Args:
+        k: active latents a row; None: a small number, or none if the architecture has no such number.
     Raises:
         SeqsaeError: naming the promise that is broken.
     """
-    from seqsae.sae import checkpoint
-    from seqsae.sae.spec import Budget, Spec
-    from seqsae.sae.stream import ArrayStream
-    from seqsae.sae.train import train
+    from seqsae.sae.promises import broken
 
-    rows = torch.randn(512, 16, generator=torch.Generator().manual_seed(1)) + 3
-    k = plugins.find("saes", architecture).default_k if k is None else k
-    spec = Spec(width, k if k is None else min(k, width), architecture, options=options)
-    one, again = (train(ArrayStream(rows), "array", [spec], Budget(20, 64)).saes[0] for _ in range(2))
-    codes = one.encode(rows)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save(one, folder)
-        loaded = checkpoint.load(folder).encode(rows)
-    promises = {
-        "codes are [n, k] values and indices": codes.values.shape == codes.indices.shape
-        and len(codes.values) == len(rows),
-        "values are not negative": bool((codes.values >= 0).all()),
-        "indices are latents": int(codes.indices.min()) >= 0 and int(codes.indices.max()) < width,
-        "decode gives [n, d]": one.decode(codes).shape == rows.shape,
-        "weights are W_enc [d, width] and W_dec [width, d]": (one.W_enc.shape, one.W_dec.shape)
-        == ((16, width), (width, 16)),
-        "the same seed trains the same weights": torch.equal(one.W_dec, again.W_dec),
-        "a saved SAE gives the same codes": torch.equal(loaded.values, codes.values)
-        and torch.equal(loaded.indices, codes.indices),
-        "each row is encoded for itself": torch.allclose(
-            _dense_codes(one.encode(rows[5:9]), width), _dense_codes(codes, width)[5:9], atol=1e-5
-        ),
-        "a latent stands once in a row": bool((_dense_codes(codes, width, count=True) <= 1).all()),
-        "what encode gives is what decode takes": torch.allclose(
-            one.decode_normalised(codes), _dense_codes(codes, width) @ one.W_dec + one.b_dec, atol=1e-4
-        ),
-        "the auxiliary part is part of the loss": _parts_add_up(one, rows, width),
-    }
-    for promise, kept in promises.items():
-        if not kept:
-            raise SeqsaeError(f"check_sae({architecture!r}): broken: {promise}")
-
-
-def _dense_codes(codes, width: int, count: bool = False) -> Tensor:
-    """[n, width]: the codes with their zeros; or how often each latent stands in a row with a value."""
-    values = (codes.values > 0).float() if count else codes.values
-    return values.new_zeros(len(values), width).scatter_add_(1, codes.indices, values).detach()
-
-
-def _parts_add_up(sae, rows: Tensor, width: int) -> bool:
-    from seqsae.sae.base import TrainingState
-
-    loss = sae.loss(sae.normalise(rows), TrainingState(1, 20, torch.zeros(width, dtype=torch.bool)))
-    return torch.allclose(loss.total.detach(), loss.reconstruction + loss.auxiliary, rtol=1e-4)
+    promise = broken(architecture, width, k, options)
+    if promise is not None:
+        raise SeqsaeError(f"check_sae({architecture!r}): broken: {promise}")
 
 
 def check_model(model: SequenceModel, records: Iterable[Record], tolerance: float = TOLERANCE) -> None:

@@ -1,5 +1,7 @@
 """The contract checks that plugin authors run, each with a fault that it must catch (check_model: tests/models)."""
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -74,19 +76,119 @@ class LeftOut(TopK):
         return loss._replace(auxiliary=loss.auxiliary + 1)
 
 
+class FlatIndices(TopK):
+    def codes(self, x):
+        codes = super().codes(x)
+        return Codes(codes.values, codes.indices.int())
+
+
+class PastTheEnd(TopK):
+    def encode(self, x):
+        codes = super().encode(x)
+        return Codes(codes.values, codes.indices + self.width)
+
+
+class Endless(TopK):
+    def codes(self, x):
+        codes = super().codes(x)
+        return Codes(codes.values / 0, codes.indices)
+
+
+class Wide(TopK):
+    def decode(self, codes, rows=None):
+        return super().decode(codes, rows).repeat(1, 2)
+
+
+class Square(TopK):
+    def __getattr__(self, name):
+        return super().__getattr__("W_dec" if name == "W_enc" and not self.training else name)
+
+
+class NeedsRows(TopK):
+    def encode(self, x):
+        assert x[0].any()
+        return super().encode(x)
+
+
+class Detached(TopK):
+    def codes(self, x):
+        return super().codes(x.detach())
+
+
+class DeafEncoder(TopK):
+    def encoder_weights(self):
+        W_enc, b_enc, b_dec = super().encoder_weights()
+        return W_enc.detach(), b_enc, b_dec
+
+
+class Numb(TopK):
+    def loss(self, x, state):
+        loss = super().loss(x, state)
+        return loss if self.training else loss._replace(fired=loss.fired & False)
+
+
+class Broken(TopK):
+    def loss(self, x, state):
+        raise RuntimeError("not written yet")
+
+
+class Restless(TopK):
+    def loss(self, x, state):
+        with torch.no_grad():
+            self.b_enc.add_(1e-3)
+        return super().loss(x, state)
+
+
+class Forgetful(TopK):
+    def __init__(self, recipe):
+        super().__init__(recipe)
+        self.learnt = torch.zeros(self.width)  # neither a parameter nor a buffer
+
+    def loss(self, x, state):
+        self.learnt = self.learnt + 0.1 * torch.arange(self.width) if self.training else self.learnt
+        return super().loss(x, state)
+
+    def codes(self, x):
+        codes = super().codes(x)
+        return Codes(codes.values + self.learnt[codes.indices], codes.indices)
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (Unseeded, "same seed"),
+        (Broken, r"it trains \(RuntimeError: not written yet"),
+        (Square, "weights are W_enc"),
+        (FlatIndices, "int64 indices"),
+        (PastTheEnd, "indices are latents"),
         (Negative, "not negative"),
-        (AcrossRows, "encoded for itself"),
+        (Endless, "finite"),
         (Twice, "once in a row"),
+        (Wide, r"decode gives \[n, d\]"),
         (OtherDecoder, "decode takes"),
+        (AcrossRows, "encoded for itself"),
+        (NeedsRows, r"no rows have no codes \(IndexError"),
+        (Detached, "pass gradients to their rows"),
         (LeftOut, "part of the loss"),
+        (DeafEncoder, "gradients to W_enc"),
+        (Numb, "fired is"),
+        (Restless, "changes nothing"),
+        (Unseeded, "same seed"),
+        (Forgetful, "a saved SAE"),
     ],
 )
 def test_a_faulty_architecture_is_caught(kind, words, monkeypatch):
     monkeypatch.setattr(plugins, "find", lambda *_: kind)
     monkeypatch.setattr("seqsae.sae.base.find", lambda *_: kind)
+    monkeypatch.setattr("seqsae.sae.promises.find", lambda *_: kind)
     with pytest.raises(SeqsaeError, match=words):
         check_sae("faulty")
+
+
+def test_every_promise_has_a_fault_that_it_catches():
+    from seqsae.sae.promises import PROMISES
+
+    faults = next(mark for mark in test_a_faulty_architecture_is_caught.pytestmark if mark.name == "parametrize").args[
+        1
+    ]
+    for promise in PROMISES:
+        assert any(re.search(words.split(r" \(")[0], promise) for _, words in faults), promise

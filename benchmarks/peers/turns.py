@@ -62,8 +62,9 @@ class Worker:
         return json.loads(line)
 
     def stop(self) -> None:
+        """End the process, whatever it is at."""
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
 
 class Turns:
