@@ -8,8 +8,8 @@ import torch
 from bars import Bars, arguments
 
 from seqsae.sae.spec import Budget, Spec
-from seqsae.sae.stream import ArrayStream
-from seqsae.sae.train import train
+from seqsae.sae.training.stream import ArrayStream
+from seqsae.sae.training.train import train
 
 D_MODEL, K, BATCH, STEPS, GIB = 1280, 64, 2048, 12, 2**30
 

@@ -17,14 +17,14 @@ BUILTIN = {
     },
     "models": {},
     "saes": {
-        "relu": "seqsae.sae.relu:ReLU",
-        "gated": "seqsae.sae.gated:Gated",
-        "jumprelu": "seqsae.sae.jumprelu:JumpReLU",
-        "topk": "seqsae.sae.topk:TopK",
-        "batchtopk": "seqsae.sae.batchtopk:BatchTopK",
-        "matryoshka": "seqsae.sae.matryoshka:Matryoshka",
-        "switch": "seqsae.sae.switch:Switch",
-        "codebook": "seqsae.sae.codebook:Codebook",
+        "relu": "seqsae.sae.architectures.relu:ReLU",
+        "gated": "seqsae.sae.architectures.gated:Gated",
+        "jumprelu": "seqsae.sae.architectures.jumprelu:JumpReLU",
+        "topk": "seqsae.sae.architectures.topk:TopK",
+        "batchtopk": "seqsae.sae.architectures.batchtopk:BatchTopK",
+        "matryoshka": "seqsae.sae.architectures.matryoshka:Matryoshka",
+        "switch": "seqsae.sae.architectures.switch:Switch",
+        "codebook": "seqsae.sae.architectures.codebook:Codebook",
     },
 }
 

@@ -21,6 +21,12 @@ SOURCES = (
 )
 
 
+WITHIN_SAE = [
+    {"products"}, {"moments", "normalise", "base", "fold", "spec", "random"}, {"architectures"}, {"formats", "checkpoint"},
+    {"quality"}, {"training"}, {"choosing"}, {"promises", "room"},
+]  # fmt: skip
+
+
 def imports_of(path: Path) -> set[str]:
     """First names under `seqsae` that a module imports, wherever in it the import stands."""
     found = set()
@@ -51,6 +57,19 @@ def test_one_way_order(path):
     relative = path.relative_to(ROOT / "seqsae")
     name = relative.parts[0].removesuffix(".py")
     assert complaint(name, imports_of(path)) is None
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "seqsae" / "sae").rglob("*.py")), ids=str)
+def test_one_way_order_within_sae(path):
+    name = path.relative_to(ROOT / "seqsae" / "sae").parts[0].removesuffix(".py")
+    place = next((index for index, group in enumerate(WITHIN_SAE) if name in group), 0)
+    allowed = set.union(*WITHIN_SAE[: place + 1])
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("seqsae.sae"):
+            parts = node.module.split(".")
+            imported |= {parts[2]} if len(parts) > 2 else {alias.name for alias in node.names}
+    assert not imported - allowed, f"{path} imports {sorted(imported - allowed)}, which stand above it"
 
 
 def test_the_order_is_held_against_a_planted_fault():

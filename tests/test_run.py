@@ -138,7 +138,7 @@ cli.main()
     ("module", "owner", "method", "delay", "sign"),
     [
         ("seqsae.activations.harvesting", "_Job", "_shard", 0.4, "activations/full.partial/.done/00000.json"),
-        ("seqsae.sae.learner", "Learner", "learn", 0.02, "sae/.gru-topk-32x4-seed0.training-*/step-*"),
+        ("seqsae.sae.training.learner", "Learner", "learn", 0.02, "sae/.gru-topk-32x4-seed0.training-*/step-*"),
     ],
 )
 def test_killed_and_run_again_it_ends_with_the_same_bytes(
@@ -171,7 +171,7 @@ def test_an_interrupted_training_is_not_continued_on_other_data(config_file, eve
     from conftest import write_events
 
     run = tmp_path / "run"
-    fault = ("seqsae.sae.learner", "Learner", "learn", 0.02)
+    fault = ("seqsae.sae.training.learner", "Learner", "learn", 0.02)
     code = SLOW.format(site=str(outsider), **dict(zip(("module", "owner", "method", "delay"), fault, strict=True)),
                        config=str(config_file), out=str(run))  # fmt: skip
     process = subprocess.Popen(

@@ -11,8 +11,8 @@ from conftest import write_events
 from seqsae import plugins
 from seqsae.errors import SeqsaeError
 from seqsae.records.data import dataset
+from seqsae.sae.architectures.topk import TopK
 from seqsae.sae.base import Codes
-from seqsae.sae.topk import TopK
 from seqsae.testing import check_sae, check_source
 
 

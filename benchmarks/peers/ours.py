@@ -2,9 +2,9 @@
 
 import torch
 
-from seqsae.sae.kernels import compiled_loops
+from seqsae.sae.products.kernels import compiled_loops
 from seqsae.sae.spec import Budget, Spec
-from seqsae.sae.train import train as fit
+from seqsae.sae.training.train import train as fit
 
 compiled_loops()  # an import that would else fall into the first step
 

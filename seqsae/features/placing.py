@@ -10,7 +10,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.progress import say
 from seqsae.sae.base import SAE
 from seqsae.sae.checkpoint import check_identity
-from seqsae.sae.metrics import measure
+from seqsae.sae.quality.metrics import measure
 
 ROWS = 4096  # that an imported SAE is tried on, evenly spaced
 

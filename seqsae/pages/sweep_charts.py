@@ -1,4 +1,4 @@
-"""The charts of a sweep as altair specs, from the tables of `seqsae.sae.sweep`."""
+"""The charts of a sweep as altair specs, from the tables of `seqsae.sae.choosing.sweep`."""
 
 import altair as alt
 import polars as pl

@@ -6,9 +6,9 @@ import polars as pl
 
 from seqsae.pages import markup, offline, sweep_charts
 from seqsae.pages.compact import columns
-from seqsae.sae.frontier import cells
-from seqsae.sae.stitching import THRESHOLD, agreement
-from seqsae.sae.sweep import Comparison
+from seqsae.sae.choosing.frontier import cells
+from seqsae.sae.choosing.stitching import THRESHOLD, agreement
+from seqsae.sae.choosing.sweep import Comparison
 
 SCRIPTS = ("dom.js", "table.js", "data.js", "charts.js", "nav.js", "sweep.js")
 

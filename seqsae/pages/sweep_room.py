@@ -16,15 +16,15 @@ from seqsae.errors import SeqsaeError
 from seqsae.pages import offline, sweep_page
 from seqsae.progress import say
 from seqsae.sae.base import SAE
-from seqsae.sae.frontier import Point
-from seqsae.sae.grid import grid, sparsity_option
-from seqsae.sae.recommending import Data
+from seqsae.sae.choosing.frontier import Point
+from seqsae.sae.choosing.grid import grid, sparsity_option
+from seqsae.sae.choosing.recommending import Data
+from seqsae.sae.choosing.sweep import Comparison, compare
 from seqsae.sae.room import site_of, train_many
-from seqsae.sae.rows import blocks, thinned, training_rows
-from seqsae.sae.settings import budget_of, settled, specs_of
-from seqsae.sae.stream import ArrayStream
-from seqsae.sae.sweep import Comparison, compare
-from seqsae.sae.train import train as train_on
+from seqsae.sae.training.rows import blocks, thinned, training_rows
+from seqsae.sae.training.settings import budget_of, settled, specs_of
+from seqsae.sae.training.stream import ArrayStream
+from seqsae.sae.training.train import train as train_on
 
 HELD_OUT = 0.1  # share of an array's rows (of its groups, if it has any) that SAEs are compared on
 TABLES = ("frontier", "splitting", "stitching")

@@ -4,7 +4,7 @@ import polars as pl
 
 from seqsae.pages.sweep_room import Sweep
 from seqsae.pages.text import aligned
-from seqsae.sae.frontier import cells
+from seqsae.sae.choosing.frontier import cells
 
 SHOWN = 60  # sizes and sparsities printed; all of them stand in the table
 

@@ -14,7 +14,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.pages import markup, offline, training_quality
 from seqsae.pages.training_charts import cells, cosines, curves, density, explained, styles
 from seqsae.sae.base import SAE
-from seqsae.sae.quality import read_quality
+from seqsae.sae.quality.evaluating import read_quality
 
 BANNER = (
     '<div class="internal"><b>Internal</b> This page shows how SAEs were trained: curves and counts, no token and no '

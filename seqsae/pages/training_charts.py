@@ -7,7 +7,7 @@ import polars as pl
 
 from seqsae.pages.charts import MUTED, spec
 from seqsae.pages.feature_map import HUES
-from seqsae.sae.density import DENSE, EDGES
+from seqsae.sae.quality.density import DENSE, EDGES
 
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])  # every hue with each: 28 SAEs told apart
 _STEPS = 60  # columns of a heatmap, at most

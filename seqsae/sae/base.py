@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from seqsae.errors import SeqsaeError
 from seqsae.plugins import find
-from seqsae.sae import kernels
 from seqsae.sae import normalise as normaliser
+from seqsae.sae.products import kernels
 
 CHUNK = 2**22  # floats of dense pre-activations held at a time: 16 MB, which malloc hands out again without page faults
 

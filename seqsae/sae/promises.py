@@ -12,8 +12,8 @@ from seqsae.plugins import find
 from seqsae.sae import checkpoint
 from seqsae.sae.base import SAE, Codes, Loss, TrainingState
 from seqsae.sae.spec import Budget, Spec
-from seqsae.sae.stream import ArrayStream
-from seqsae.sae.train import train
+from seqsae.sae.training.stream import ArrayStream
+from seqsae.sae.training.train import train
 
 _D, _K = 16, 4
 

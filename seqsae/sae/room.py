@@ -17,17 +17,18 @@ from seqsae.activations.stream import StoreStream
 from seqsae.config import SaeConfig
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
-from seqsae.sae import checkpoint, live
+from seqsae.sae import checkpoint
 from seqsae.sae.base import SAE
-from seqsae.sae.quality import FILE as QUALITY
-from seqsae.sae.quality import Rows, evaluate_quality
-from seqsae.sae.rows import FIT_ROWS, blocks, thinned, training_rows
-from seqsae.sae.settings import budget_of, name_of, settled, specs_of
+from seqsae.sae.quality.evaluating import FILE as QUALITY
+from seqsae.sae.quality.evaluating import Rows, evaluate_quality
 from seqsae.sae.spec import Spec
-from seqsae.sae.stream import ArrayStream
-from seqsae.sae.train import Trained
-from seqsae.sae.train import train as train_on
-from seqsae.sae.watching import watched
+from seqsae.sae.training import live
+from seqsae.sae.training.rows import FIT_ROWS, blocks, thinned, training_rows
+from seqsae.sae.training.settings import budget_of, name_of, settled, specs_of
+from seqsae.sae.training.stream import ArrayStream
+from seqsae.sae.training.train import Trained
+from seqsae.sae.training.train import train as train_on
+from seqsae.sae.training.watching import watched
 
 
 def train(
@@ -226,7 +227,7 @@ def _clear(state: Path) -> None:
 @torch.no_grad()
 def stability(saes: list[SAE]) -> np.ndarray | None:
     """[width] mean over the other SAEs of the best cosine of each decoder row of the first; None with one SAE."""
-    from seqsae.sae.metrics import best_match
+    from seqsae.sae.quality.metrics import best_match
 
     if len(saes) < 2:
         return None

@@ -12,9 +12,9 @@ from sae.by_hand import random_sae, sae_of
 from seqsae.pages import offline
 from seqsae.pages.sweep_charts import ramp
 from seqsae.pages.sweep_page import html, splits
-from seqsae.sae.frontier import Point
-from seqsae.sae.recommending import Data
-from seqsae.sae.sweep import Comparison, compare
+from seqsae.sae.choosing.frontier import Point
+from seqsae.sae.choosing.recommending import Data
+from seqsae.sae.choosing.sweep import Comparison, compare
 
 E = torch.eye(16)
 BARE = pl.DataFrame(schema={"rows": pl.Int64, "fvu": pl.Float64})

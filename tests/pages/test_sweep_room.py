@@ -14,7 +14,7 @@ from seqsae.activations.stream import StoreStream
 from seqsae.errors import SeqsaeError
 from seqsae.pages import sweep_room, sweep_text
 from seqsae.sae import room
-from seqsae.sae.stream import ArrayStream
+from seqsae.sae.training.stream import ArrayStream
 
 SIZES = {"widths": (8, 16), "ks": (1, 2), "seeds": 2, "steps": 12, "batch": 64, "check_every": 4}
 

@@ -11,8 +11,8 @@ from seqsae import schema
 from seqsae.errors import SeqsaeError
 from seqsae.pages.training import CURVES, short, training_page
 from seqsae.pages.training_charts import DASHES, cells, curves, density, styles
-from seqsae.sae.density import BINS, EDGES
-from seqsae.sae.dictionaries import COSINES
+from seqsae.sae.quality.density import BINS, EDGES
+from seqsae.sae.quality.dictionaries import COSINES
 
 STEPS = range(100, 1001, 100)
 RATES = [1, 1, *[0] * 16, 20, 8, 2, 0]

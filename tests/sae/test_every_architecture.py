@@ -5,13 +5,13 @@ import torch
 
 from seqsae import plugins
 from seqsae.sae.base import TrainingState, build
-from seqsae.sae.dictionaries import best_match
-from seqsae.sae.learner import Learner
-from seqsae.sae.metrics import measure
 from seqsae.sae.normalise import fit
+from seqsae.sae.quality.dictionaries import best_match
+from seqsae.sae.quality.metrics import measure
 from seqsae.sae.spec import PRECISIONS, Budget, Spec
-from seqsae.sae.stream import ArrayStream
-from seqsae.sae.train import train
+from seqsae.sae.training.learner import Learner
+from seqsae.sae.training.stream import ArrayStream
+from seqsae.sae.training.train import train
 from seqsae.testing import check_sae
 
 # options that suit 64 directions in 32 dimensions, 4 active a row; and the share of them found after 2,000 steps

@@ -6,7 +6,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.sae.base import Recipe, build
 from seqsae.sae.moments import sample
 from seqsae.sae.normalise import KINDS, fit
-from seqsae.sae.stream import ArrayStream
+from seqsae.sae.training.stream import ArrayStream
 
 
 def _rows(n=900, d=6):

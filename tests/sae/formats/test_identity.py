@@ -17,7 +17,7 @@ from seqsae.features.encoding import encode
 from seqsae.features.placing import principal
 from seqsae.sae import checkpoint, formats
 from seqsae.sae.base import Recipe, build
-from seqsae.sae.metrics import measure
+from seqsae.sae.quality.metrics import measure
 from seqsae.sae.room import load_sae, train
 
 D = 32

@@ -1,0 +1,1 @@
+"""The architectures, one a file, and the parts that several share."""

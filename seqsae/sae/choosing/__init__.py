@@ -1,0 +1,1 @@
+"""From a sweep over sizes and sparsities to one SAE, with the reason."""
