@@ -121,7 +121,9 @@ class SaeConfig(Room):
     """How the learning rate falls to 0 over the last fifth of the steps."""
     clip: float = Field(0.01, ge=0)
     """Largest norm of an SAE's gradient; so low that each step's counts alike. 0: no clipping."""
-    normalise: Literal["none", "center-scale", "mean-norm", "layer-norm", "standardise", "whiten"] = "center-scale"
+    normalise: Literal["none", "center-scale", "mean-norm", "layer-norm", "row-norm", "standardise", "whiten"] = (
+        "center-scale"
+    )
     """Input normalisation, fitted on the train split and stored with the weights."""
     bias: Literal["mean", "geometric-median", "zeros"] = "mean"
     """Where the decoder's bias starts."""

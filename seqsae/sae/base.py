@@ -184,7 +184,7 @@ class SAE(nn.Module, ABC):
         """[n, d] reconstruction in raw units.
 
         Args:
-            rows: [n, d] the raw rows that were encoded; needed only if each row was normalised by itself ("layer-norm").
+            rows: [n, d] the raw rows that were encoded; needed only if each row was normalised by itself ("layer-norm", "row-norm").
         Raises:
             SeqsaeError: they are needed and absent.
         """
@@ -192,14 +192,13 @@ class SAE(nn.Module, ABC):
         if self.config.normalisation == "whiten":
             x = x @ self.unwhiten
         x = x * self.scale + self.mean
-        if self.config.normalisation != "layer-norm":
+        if self.config.normalisation not in normaliser.BY_ROW:
             return x
         if rows is None:
             raise SeqsaeError(
                 "decode: this SAE normalises each row by itself; give decode the rows that were encoded, to undo that"
             )
-        mean, deviation = normaliser.row_moments(self._checked(rows))
-        return x * deviation + mean
+        return normaliser.undone_by_row(x, self._checked(rows), self.config.normalisation)
 
     def decode_normalised(self, codes: Codes) -> Tensor:
         """[n, d] reconstruction in normalised units."""
@@ -214,8 +213,8 @@ class SAE(nn.Module, ABC):
 
     def normalise(self, x: Tensor) -> Tensor:
         """[n, d] raw -> normalised."""
-        if self.config.normalisation == "layer-norm":
-            x = normaliser.standardised(x)
+        if self.config.normalisation in normaliser.BY_ROW:
+            x = normaliser.by_row(x, self.config.normalisation)
         x = (x - self.mean).div_(self.scale)
         return x @ self.whiten if self.config.normalisation == "whiten" else x
 

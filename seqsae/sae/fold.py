@@ -6,6 +6,7 @@ import torch
 
 from seqsae.errors import SeqsaeError
 from seqsae.sae.base import SAE, build
+from seqsae.sae.normalise import BY_ROW
 
 
 @torch.no_grad()
@@ -19,11 +20,11 @@ def folded(sae: SAE) -> SAE:
     Args:
         sae: left as it is.
     Raises:
-        SeqsaeError: its normaliser depends on the row ("layer-norm"), or the architecture has other weights that read rows.
+        SeqsaeError: its normaliser depends on the row ("layer-norm", "row-norm"), or the architecture has other weights that read rows.
     """
     kind = sae.config.normalisation
-    if kind == "layer-norm" or not sae.foldable:
-        why = "each row is normalised by itself" if kind == "layer-norm" else "it has further weights that read rows"
+    if kind in BY_ROW or not sae.foldable:
+        why = "each row is normalised by itself" if kind in BY_ROW else "it has further weights that read rows"
         raise SeqsaeError(
             f"SAE {sae.config.architecture!r}: its normaliser cannot be worked into the weights, {why}; keep it as it is"
         )

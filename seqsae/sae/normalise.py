@@ -9,14 +9,15 @@ from torch import Tensor
 from seqsae.errors import SeqsaeError
 from seqsae.sae.moments import Moments, geometric_median, moments
 
-KINDS = ("center-scale", "none", "mean-norm", "layer-norm", "standardise", "whiten")
+KINDS = ("center-scale", "none", "mean-norm", "layer-norm", "row-norm", "standardise", "whiten")
+BY_ROW = ("layer-norm", "row-norm")  # each row by itself: undone with that row at hand
 BIASES = ("mean", "geometric-median", "zeros")
 _SHRINK = 1e-3  # share of the mean eigenvalue that whitening adds to each: directions of no variance are not blown up
 _EPSILON = 1e-5  # added to the deviation that a row is divided by, as layer-normalising SAEs in the literature do
 
 
 class Normaliser(NamedTuple):
-    """x_normalised = ((x - mean) / scale) whiten, after each row was standardised if the kind is "layer-norm"."""
+    """x_normalised = ((x - mean) / scale) whiten, after each row was brought to its own scale if the kind is of BY_ROW."""
 
     mean: Tensor
     """[d] float32, subtracted."""
@@ -36,7 +37,8 @@ def fit(batches: Iterable[Tensor], kind: str, site: str, bias: str = "mean") -> 
     "none": rows as they are. "center-scale": the mean taken off, then one divisor for all dimensions, so that the mean
     squared length of a row is d and directions keep their angles. "mean-norm": one divisor alone, so that the mean length
     is sqrt(d) (Conerly et al. 2024, "Update on how we train SAEs"). "layer-norm": each row less its own mean, over its own
-    standard deviation (Gao et al. 2024, appendix A); undone on decoding with that row at hand. "standardise": each
+    standard deviation (Gao et al. 2024, appendix A). "row-norm": each row to the length sqrt(d). Both are undone on
+    decoding with that row at hand. "standardise": each
     dimension to mean 0, variance 1. "whiten": the covariance to the identity by its inverse square root, symmetric, so
     that dimensions keep their meaning.
 
@@ -46,8 +48,8 @@ def fit(batches: Iterable[Tensor], kind: str, site: str, bias: str = "mean") -> 
         SeqsaeError: unknown kind or bias, no rows, NaN or infinite values, or rows that are all equal; names the site.
     """
     check(kind, bias)
-    if kind == "layer-norm":
-        batches = (standardised(batch) for batch in batches)
+    if kind in BY_ROW:
+        batches = (by_row(batch, kind) for batch in batches)
     found = moments(batches, site, covariance=kind == "whiten")
     mean, scale, whiten, unwhiten = _affine(found, kind)
     center = (_start(found, bias) - mean) / scale
@@ -65,16 +67,25 @@ def check(kind: str, bias: str = "mean") -> None:
             raise SeqsaeError(f"SAE: unknown {what} {name!r}; choose one of {', '.join(known)}")
 
 
-def row_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (n - 1 in its denominator) of each row: [n, 1] and [n, 1]."""
-    return x.mean(1, keepdim=True), x.std(1, keepdim=True)
+def by_row(x: Tensor, kind: str) -> Tensor:
+    """Rows [n, d], each by itself. "layer-norm": less its mean, over its standard deviation plus 1e-5 (decoding multiplies by
+    the deviation alone, so that SAEs of Gao et al. and those that follow them give their own numbers to the last digit).
+    "row-norm": times sqrt(d) over its length; a row of zeros stays as it is."""
+    mean, size = _row_moments(x, kind)
+    return (x - mean) / (size + _EPSILON) if kind == "layer-norm" else x / torch.where(size > 0, size, 1)
 
 
-def standardised(x: Tensor) -> Tensor:
-    """[n, d]: each row less its mean, over its standard deviation plus 1e-5. Decoding multiplies by the deviation alone, so
-    that SAEs of Gao et al. and those that follow them give their own numbers to the last digit."""
-    mean, deviation = row_moments(x)
-    return (x - mean) / (deviation + _EPSILON)
+def undone_by_row(x_hat: Tensor, rows: Tensor, kind: str) -> Tensor:
+    """[n, d]: reconstructions in the scales of the raw rows [n, d] that they are of."""
+    mean, size = _row_moments(rows, kind)
+    return x_hat * size + mean
+
+
+def _row_moments(x: Tensor, kind: str) -> tuple[Tensor | float, Tensor]:
+    """What is taken off each row of x [n, d], and what it is divided by [n, 1]."""
+    if kind == "layer-norm":
+        return x.mean(1, keepdim=True), x.std(1, keepdim=True)  # n - 1 in the denominator
+    return 0.0, torch.linalg.vector_norm(x, dim=1, keepdim=True) / x.shape[1] ** 0.5
 
 
 def _start(found: Moments, bias: str) -> Tensor:

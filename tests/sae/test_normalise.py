@@ -5,7 +5,7 @@ import torch
 from seqsae.errors import SeqsaeError
 from seqsae.sae.base import Recipe, build
 from seqsae.sae.moments import sample
-from seqsae.sae.normalise import KINDS, fit
+from seqsae.sae.normalise import BY_ROW, KINDS, fit
 from seqsae.sae.training.stream import ArrayStream
 
 
@@ -110,6 +110,19 @@ def test_whitening_is_the_symmetric_inverse_root_of_the_covariance():
     np.testing.assert_allclose(sae.whiten @ sae.unwhiten, np.eye(6), atol=1e-5)
 
 
+def test_row_norm_brings_each_row_to_the_length_root_d_and_decoding_undoes_it():
+    x = torch.cat([_rows(), torch.zeros(1, 6)])
+    sae = _fitted("row-norm", x)
+    z = sae.normalise(x)
+    np.testing.assert_allclose(torch.linalg.vector_norm(z[:-1], dim=1), 6**0.5, rtol=1e-5)
+    assert not z[-1].any() and not sae(x)[-1].any()
+    codes = sae.encode(x)
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    torch.testing.assert_close(sae(x), sae.decode_normalised(codes) * length / 6**0.5)
+    with pytest.raises(SeqsaeError, match="decode: this SAE normalises each row by itself; give decode the rows"):
+        sae.decode(codes)
+
+
 def test_layer_norm_standardises_each_row_and_decoding_undoes_it_with_the_row_at_hand():
     x = _rows() - 1000
     sae = _fitted("layer-norm", x)
@@ -134,7 +147,7 @@ def test_with_no_latent_active_the_reconstruction_is_where_the_bias_starts(kind,
     assert torch.isfinite(guess).all()
     if bias == "zeros":
         assert sae.b_dec.abs().max() == 0
-    elif bias == "mean" and kind != "layer-norm":
+    elif bias == "mean" and kind not in BY_ROW:
         torch.testing.assert_close(guess[0], x.double().mean(0).float(), rtol=1e-4, atol=1e-4)
 
 

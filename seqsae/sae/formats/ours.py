@@ -61,7 +61,7 @@ def parts_of(sae: SAE, inputs: tuple[str, ...]) -> Parts:
 def _input(sae: SAE) -> Input:
     if sae.mean.any() or not (sae.scale == 1).all():  # possible by hand alone
         raise SeqsaeError(
-            "this SAE centres or scales rows after layer-normalising them, which no other tool's format holds"
+            "this SAE centres or scales rows after normalising each by itself, which no other tool's format holds"
         )
     return Input(sae.config.normalisation)
 

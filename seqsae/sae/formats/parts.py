@@ -16,7 +16,8 @@ KINDS = ("relu", "gated", "jumprelu", "topk", "batchtopk", "matryoshka")
 class Input:
     """How raw rows [n, d] become what the weights read; undone after decoding. Kinds as in `seqsae.sae.normalise`.
 
-    none: not at all. layer-norm: each row less its mean, over its standard deviation (n - 1) plus 1e-5. whiten: (row - mean) whiten.
+    none: not at all. layer-norm: each row less its mean, over its standard deviation (n - 1) plus 1e-5. row-norm: each row to the length
+    sqrt(d). whiten: (row - mean) whiten.
     """
 
     kind: str = "none"

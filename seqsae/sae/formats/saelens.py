@@ -25,11 +25,12 @@ from seqsae.sae.formats.tensors import Tensors
 
 NAME = "saelens"
 KINDS = ("relu", "gated", "jumprelu", "topk", "batchtopk", "matryoshka")
-INPUTS = ("none", "layer-norm")
+INPUTS = ("none", "layer-norm", "row-norm")
 OPTIONS = ("scale",)
 FILE = None
 _CONFIG, _WEIGHTS = "cfg.json", "sae_weights.safetensors"
 _SCALER, _WHITENING = "activation_scaler.json", "activation_whitening.safetensors"
+_NORMALISED = {"none": "none", "layer-norm": "layer_norm", "row-norm": "constant_norm_rescale"}  # ours: theirs
 _VERSION = "6.54.12"  # whose layout is written
 _KIND = {
     **{"standard": "relu", "gated": "gated", "jumprelu": "jumprelu", "topk": "topk"},
@@ -85,7 +86,7 @@ def write(parts: Parts, path: Path) -> None:
         "dtype": "float32",
         "device": "cpu",
         "apply_b_dec_to_input": parts.subtract,
-        "normalize_activations": {"none": "none", "layer-norm": "layer_norm"}[parts.input.kind],
+        "normalize_activations": _NORMALISED[parts.input.kind],
         "reshape_activations": "none",
         "metadata": {
             "sae_lens_version": _VERSION,
@@ -215,16 +216,19 @@ def _unscaled(parts: Parts, scale: float, rescale: bool) -> Parts:
 def _input(config: dict, path: Path, d: int) -> Input:
     where = path / _CONFIG
     kind = files.text(config, "normalize_activations", where, "none")
-    if kind in ("none", "layer_norm", "expected_average_only_in"):
-        return Input("layer-norm" if kind == "layer_norm" else "none")
+    for ours, theirs in _NORMALISED.items():
+        if kind == theirs:
+            return Input(ours)
+    if kind == "expected_average_only_in":
+        return Input()
     if kind == "covariance_whitening":
         file = path / _WHITENING
         tensors = Tensors(files.read_safetensors(file), file, d=d)
         whitening = Input("whiten", tensors.take("mean", "d"), tensors.take("matrix", "d d"))
         return replace(whitening, unwhiten=tensors.take("inverse_matrix", "d d"))
     raise SeqsaeError(
-        f"{where}: normalize_activations {files.shown(kind)} has no counterpart here; none, layer_norm, expected_average_only_in "
-        "and covariance_whitening can be imported"
+        f"{where}: normalize_activations {files.shown(kind)} has no counterpart here; none, layer_norm, constant_norm_rescale, "
+        "expected_average_only_in and covariance_whitening can be imported"
     )
 
 

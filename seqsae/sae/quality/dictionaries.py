@@ -39,7 +39,7 @@ class Pairs(NamedTuple):
 def directions(sae: SAE) -> Tensor:
     """[width, d] the decoder's rows in raw units, so that SAEs with different input normalisers can be compared.
 
-    (Of "layer-norm" up to each row's own deviation, which changes lengths and no angles.)
+    (Of "layer-norm" and "row-norm" up to each row's own size, which changes lengths and no angles.)
     """
     rows = sae.W_dec @ sae.unwhiten if sae.config.normalisation == "whiten" else sae.W_dec
     return rows.detach() * sae.scale

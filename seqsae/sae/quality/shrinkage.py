@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from seqsae.sae.base import SAE, Codes
+from seqsae.sae.normalise import BY_ROW
 
 
 class Shrinkage:
@@ -48,7 +49,7 @@ class Shrinkage:
 
 
 def base_of(sae: SAE, x: Tensor) -> Tensor:
-    """b: what the SAE decodes from no active latent, [1, d], or [n, d] if it depends on the raw rows `x` ("layer-norm")."""
-    n = len(x) if sae.config.normalisation == "layer-norm" else 1
+    """b: what the SAE decodes from no active latent, [1, d], or [n, d] if it depends on the raw rows `x` (`normalise.BY_ROW`)."""
+    n = len(x) if sae.config.normalisation in BY_ROW else 1
     values = torch.zeros(n, 1, dtype=sae.W_dec.dtype, device=sae.W_dec.device)
     return sae.decode(Codes(values, values.long()), x[:n])

@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from seqsae.sae.base import Codes
 from seqsae.sae.choosing.stitching import Stitching, agreement, stitching
+from seqsae.sae.normalise import BY_ROW
 
 E = torch.eye(16)
 
@@ -62,11 +63,11 @@ def _dense(sae, rows):
     return torch.zeros(len(rows), sae.width).scatter_(1, codes.indices, codes.values)
 
 
-@pytest.mark.parametrize("kind", ["center-scale", "layer-norm", "standardise"])
+@pytest.mark.parametrize("kind", ["center-scale", "layer-norm", "row-norm", "standardise"])
 def test_changes_are_in_the_units_of_training(kind):
     small, large = sae_of(E[:8], 2, kind), sae_of(E[:12], 2, kind)
     rows = 5 * _rows() + 3
-    if kind != "layer-norm":
+    if kind not in BY_ROW:
         for sae in (small, large):
             sae.mean.fill_(3.0)
             sae.scale.fill_(5.0)

@@ -107,6 +107,14 @@ def saelens_topk_layer_norm(folder, w, x):
 
 
 @case
+def saelens_topk_rows_of_one_length(folder, w, x):
+    path = saelens(folder, w, architecture="topk", k=K, normalize_activations="constant_norm_rescale")
+    length = np.linalg.norm(x, axis=1, keepdims=True) / D**0.5
+    gives = plain(x / length, w, largest)
+    return path, {}, Gives(gives.codes, gives.x_hat * length)
+
+
+@case
 def saelens_scaled_with_its_scaler_beside(folder, w, x):
     (folder / "activation_scaler.json").write_text(json.dumps({"scaling_factor": 0.25, "has_whitening": False}))
     gives = plain(0.25 * x, w, relu)

@@ -367,9 +367,9 @@ BROKEN = {
             "tanh",
         )
     },
-    "constant_norm_rescale": (
-        lambda w, p: saelens(p, w, normalize_activations="constant_norm_rescale"),
-        "normalize_activations 'constant_norm_rescale' has no counterpart here",
+    "an unknown preparation of rows": (
+        lambda w, p: saelens(p, w, normalize_activations="batch_norm"),
+        "normalize_activations 'batch_norm' has no counterpart here",
     ),
     "another reshaping": (
         lambda w, p: saelens(p, w, reshape_activations="x"),

@@ -33,6 +33,7 @@ OURS = {
 EXPORTS = {
     **{f"saelens {kind}": ("saelens", kind, "center-scale", {}) for kind in OURS},
     "saelens topk layer-norm": ("saelens", "topk", "layer-norm", {}),
+    "saelens topk row-norm": ("saelens", "topk", "row-norm", {}),
     "saelens relu whiten": ("saelens", "relu", "whiten", {}),
     "sparsify topk": ("sparsify", "topk", "center-scale", {}),
     **{f"dictionary_learning {kind}": ("dictionary_learning", kind, "center-scale", {}) for kind in OURS},
@@ -53,6 +54,10 @@ IMPORTS = {
     "saelens topk layer_norm": (
         "saelens_save",
         {"architecture": "topk", "k": K, "normalize_activations": "layer_norm"},
+    ),
+    "saelens topk constant_norm_rescale": (
+        "saelens_save",
+        {"architecture": "topk", "k": K, "normalize_activations": "constant_norm_rescale"},
     ),
     "saelens standard bare": ("saelens_save", {"architecture": "standard", "apply_b_dec_to_input": False}),
     "saelens whitened standard": ("saelens_save_whitened", {"architecture": "standard", "apply_b_dec_to_input": False}),

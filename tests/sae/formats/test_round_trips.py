@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from seqsae.errors import SeqsaeError
 from seqsae.sae import formats
 from seqsae.sae.base import Recipe, build
+from seqsae.sae.normalise import BY_ROW
 
 ARCHITECTURES = {
     "relu": {},
@@ -43,7 +44,7 @@ def sae_of(architecture: str, normalisation: str = "none", seed: int = 0, **opti
                 value.add_(0.3 * torch.randn(value.shape, generator=generator))
             elif "threshold" in name:
                 value.copy_(0.5 + 0.1 * torch.rand(value.shape, generator=generator))
-        if normalisation not in ("none", "layer-norm"):
+        if normalisation not in ("none", *BY_ROW):
             sae.scale.copy_(0.5 + torch.rand(sae.scale.shape, generator=generator))
         if normalisation in ("center-scale", "standardise", "whiten"):
             sae.mean.copy_(torch.randn(6, generator=generator))
@@ -103,6 +104,12 @@ def test_an_encoder_that_does_not_subtract_the_bias_and_one_that_is_tied_come_ba
             folder.mkdir()
             sae = sae_of(architecture, "center-scale", **options)
             assert_same(sae, out_and_back(sae, folder, name))
+
+
+@pytest.mark.parametrize("architecture", ["relu", "gated", "jumprelu", "topk"])
+def test_rows_of_one_length_come_back_the_same(architecture, tmp_path):
+    sae = sae_of(architecture, "row-norm")
+    assert_same(sae, out_and_back(sae, tmp_path, "saelens"), 30 * rows())
 
 
 @pytest.mark.parametrize("name", ["saelens", "openai", "interprot"])

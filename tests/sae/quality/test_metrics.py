@@ -85,7 +85,7 @@ def test_dense_latents_are_those_in_more_than_a_tenth_of_the_rows():
     assert firing.dense() == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("normalisation", ["none", "center-scale", "layer-norm"])
+@pytest.mark.parametrize("normalisation", ["none", "center-scale", "layer-norm", "row-norm"])
 def test_measure_is_the_float64_formula_however_the_rows_are_cut(normalisation):
     x = _rows()
     sae = build(Recipe("topk", 5, 16, 3, normalisation)).eval()
