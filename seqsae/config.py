@@ -124,7 +124,8 @@ class SaeConfig(Room):
     normalise: Literal["none", "center-scale", "mean-norm", "layer-norm", "row-norm", "standardise", "whiten"] = (
         "center-scale"
     )
-    """Input normalisation, fitted on the train split and stored with the weights."""
+    """Input normalisation, fitted on the train split and stored with the weights: centred and brought to one scale; as it is;
+    scaled alone; each row by itself (mean and deviation, or its length); each dimension; or all of them made uncorrelated."""
     bias: Literal["mean", "geometric-median", "zeros"] = "mean"
     """Where the decoder's bias starts."""
     precision: Literal["auto", "float32", "bfloat16", "int8", "autocast"] = "float32"
