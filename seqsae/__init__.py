@@ -21,13 +21,14 @@ from seqsae.errors import SeqsaeError
 __version__ = "0.1.0"
 
 _WHERE = {
-    "dataset": "seqsae.records.data",
+    "dataset": "seqsae.records.reading",
     "open_model": "seqsae.models.opening",
     "wrap": "seqsae.models.wrapping",
     "harvest": "seqsae.activations.harvesting",
     "train": "seqsae.sae.room",
     "sweep": "seqsae.pages.sweep_room",
     "load_sae": "seqsae.sae.room",
+    "save_sae": "seqsae.sae.room",
     "encode": "seqsae.features.encoding",
     "associate": "seqsae.associations.room",
     "concepts": "seqsae.associations.concept_scores",

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from torch import Tensor
 
 from seqsae import schema, shelf
 from seqsae.activations.store import Store
@@ -20,10 +19,9 @@ from seqsae.sae.choosing.frontier import Point
 from seqsae.sae.choosing.grid import grid, sparsity_option
 from seqsae.sae.choosing.recommending import Data
 from seqsae.sae.choosing.sweep import Comparison, compare
-from seqsae.sae.room import site_of, train_many
+from seqsae.sae.room import site_of, stream_of, train_many
 from seqsae.sae.training.rows import blocks, thinned, training_rows
 from seqsae.sae.training.settings import budget_of, settled, specs_of
-from seqsae.sae.training.stream import ArrayStream
 from seqsae.sae.training.train import train as train_on
 
 HELD_OUT = 0.1  # share of an array's rows (of its groups, if it has any) that SAEs are compared on
@@ -69,7 +67,7 @@ class Sweep:
 
 def sweep(
     acts: Any,
-    architecture: str = "topk",
+    architecture: str | None = None,
     *,
     site: str | None = None,
     out: Path | str | None = None,
@@ -94,11 +92,14 @@ def sweep(
     """
     base = (config or SaeConfig()).model_dump()
     base["sweep"] |= {name: options.pop(name) for name in SweepConfig.model_fields if name in options}
-    config = parse(SaeConfig, {**base, "architecture": architecture, **options}, "sweep")
+    named = {} if architecture is None else {"architecture": architecture}
+    config = parse(SaeConfig, {**base, **named, **options}, "sweep")
     if isinstance(acts, Store):
         site = site_of(acts.artefact.manifest["config"]["sites"], site)
         return _on_store(acts, site, config, Path(out) if out else acts.path.parents[1], seed, device)
-    stream = ArrayStream(acts, seed=seed) if isinstance(acts, np.ndarray | Tensor) else acts
+    if out is not None:
+        raise SeqsaeError("sweep: only a sweep over harvested activations is written; leave out=, or harvest first")
+    stream = stream_of(acts, seed)
     return _on_stream(stream, site_of(list(stream.sites), site), config, device)
 
 
@@ -139,7 +140,7 @@ def _on_stream(stream, site: str, config: SaeConfig, device: str) -> Sweep:
     trained = train_on(stream, site, specs, budget_of(configs[0], device), validation)
     metrics = [trained.metrics.filter(pl.col("sae") == place) for place in range(len(specs))]
     points = _points([spec.name(site) for spec in specs], trained.saes, metrics, config)
-    return Sweep(trained.saes, compare(points, rows, Data(stream.n_rows)), None)
+    return Sweep(trained.saes, compare(points, rows, Data(stream.n_rows, stream.n_groups)), None)
 
 
 def _points(names: list[str], saes: list[SAE], metrics: Iterable[pl.DataFrame], config: SaeConfig) -> list[Point]:

@@ -82,13 +82,12 @@ class Recipe:
 
     def __post_init__(self):
         for name in ("d_model", "width"):
-            if getattr(self, name) < 1:
-                raise SeqsaeError(
-                    f"SAE {self.architecture!r}: {name} is {getattr(self, name)}; give a whole number >= 1"
-                )
-        if self.k is not None and not 1 <= self.k <= self.width:
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise SeqsaeError(f"SAE {self.architecture!r}: {name} is {value!r}; give a whole number >= 1")
+        if self.k is not None and not (isinstance(self.k, int) and 1 <= self.k <= self.width):
             raise SeqsaeError(
-                f"SAE {self.architecture!r}: k is {self.k} with a width of {self.width}; give 1 <= k <= width"
+                f"SAE {self.architecture!r}: k is {self.k!r} with a width of {self.width}; give a whole number, 1 <= k <= width"
             )
         normaliser.check(self.normalisation)
         if self.normalisation == "layer-norm" and self.d_model == 1:
@@ -126,7 +125,12 @@ class SAE(nn.Module, ABC):
             )
         self.config = recipe
         self.options = {**defaults, **recipe.options}
+        for name in SAE.COMMON:
+            if not isinstance(self.options[name], bool | None):
+                raise SeqsaeError(f"SAE {recipe.architecture!r}: {name} is {self.options[name]!r}; give true or false")
         self.identity: dict = {}  # what it reads and was trained on, as `checkpoint.save` writes it
+        self.artefact = None  # where it lies on the shelf, if it does
+        self.metrics = None  # table of its training (schema `metrics`), if it is known
         generator = torch.Generator().manual_seed(weight_seed(recipe.seed))
         rows = nn.functional.normalize(torch.randn(recipe.width, recipe.d_model, generator=generator), dim=1)
         self.W_dec = nn.Parameter(rows)
@@ -173,7 +177,7 @@ class SAE(nn.Module, ABC):
         """Codes of raw activations.
 
         Args:
-            x: [n, d] any float format, on any device.
+            x: [n, d] tensor or numpy array, any float format, on any device.
         Raises:
             SeqsaeError: not [n, d_model], or NaN or infinite.
         """
@@ -245,6 +249,9 @@ class SAE(nn.Module, ABC):
     def restart(self, latents: Tensor) -> None:
         """After resampling has given latents [m] new weights: what else the architecture keeps of them starts anew."""
 
+    def check_patience(self) -> None:
+        """Raises SeqsaeError if early stopping cannot judge this SAE, since what it is trained for changes to the end."""
+
     @torch.no_grad()
     def constrain_gradients(self) -> None:
         """After backward: drop the part of each decoder row's gradient along the row, which would only change its length."""
@@ -258,6 +265,7 @@ class SAE(nn.Module, ABC):
             kernels.unit_rows(self.W_dec)
 
     def _checked(self, x: Tensor) -> Tensor:
+        x = torch.as_tensor(x)
         if x.ndim != 2 or x.shape[1] != self.d_model:
             raise SeqsaeError(
                 f"encode: activations of shape {tuple(x.shape)}; this SAE reads [n, {self.d_model}], give rows of its own site"

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -26,14 +26,15 @@ def save(sae: SAE, folder: Path | str, identity: dict | None = None) -> None:
             default to inputs), `vocabulary_hash`, `training_data` (hash of the activations' manifest), `imported` (where one
             of another tool came from). None: the SAE's own.
     Raises:
-        SeqsaeError: the identity has a field that the schema does not know.
+        SeqsaeError: a weight is NaN or infinite, or the identity has a field that the schema does not know.
     """
     folder = Path(folder)
+    tensors = {name: _as_saved(name, value) for name, value in sae.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     document = _document(sae, sae.identity if identity is None else identity)
     schema.check_document(document, "sae", str(folder / CONFIG))
     partial = folder / (WEIGHTS + ".partial")
-    save_file({name: value.cpu().contiguous() for name, value in sae.state_dict().items()}, partial)
+    save_file(tensors, partial)
     partial.replace(folder / WEIGHTS)
     shelf.write_json(folder / CONFIG, document)
 
@@ -54,6 +55,7 @@ def load(folder: Path | str) -> SAE:
     if not is_one(folder):
         _refuse_foreign(folder)
     document = _read_document(folder / CONFIG)
+    _check_size(document, folder / WEIGHTS)
     sae = build(Recipe(**{name: document[name] for name in _RECIPE}))
     tensors = _read_tensors(folder / WEIGHTS)
     _check_tensors(tensors, sae, folder / WEIGHTS)
@@ -61,7 +63,7 @@ def load(folder: Path | str) -> SAE:
         for name, value in sae.state_dict().items():
             value.copy_(tensors[name])
     sae.identity = {name: value for name, value in document.items() if name not in _RECIPE}
-    return sae.eval()
+    return sae.eval().requires_grad_(False)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -137,6 +139,28 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise SeqsaeError(
             f"{path}: not a whole safetensors file ({cause}); copy it again or train the SAE again"
         ) from None
+
+
+def _as_saved(name: str, value: Tensor) -> Tensor:
+    """The tensor as it is written: on the CPU, numbers in float32. Raises SeqsaeError if they are not finite."""
+    if not torch.isfinite(value).all():
+        raise SeqsaeError(f"this SAE's {name} holds NaN or infinite values; train it again, with a lower lr")
+    value = value.detach().cpu().contiguous()
+    return value.float() if value.is_floating_point() else value
+
+
+def _check_size(document: dict, path: Path) -> None:
+    """Hold d_model and width against the file, before an SAE of that size is made."""
+    wanted = [document["width"], document["d_model"]]
+    try:
+        with safe_open(path, "pt") as file:
+            found = file.get_slice("W_dec").get_shape()
+    except (OSError, SafetensorError):
+        return  # told when the tensors are read
+    if list(found) != wanted:
+        raise SeqsaeError(
+            f"{path}: W_dec is {list(found)}, {CONFIG} asks for {wanted}; take both files from one folder"
+        )
 
 
 def _check_tensors(tensors: dict[str, Tensor], sae: SAE, path: Path) -> None:

@@ -13,6 +13,7 @@ KINDS = ("center-scale", "none", "mean-norm", "layer-norm", "row-norm", "standar
 BY_ROW = ("layer-norm", "row-norm")  # each row by itself: undone with that row at hand
 BIASES = ("mean", "geometric-median", "zeros")
 _SHRINK = 1e-3  # share of the mean eigenvalue that whitening adds to each: directions of no variance are not blown up
+_ROUNDING = 1e-7  # relative error of a float32: what varies by less of its mean is rounding
 _EPSILON = 1e-5  # added to the deviation that a row is divided by, as layer-normalising SAEs in the literature do
 
 
@@ -101,7 +102,7 @@ def _affine(found: Moments, kind: str) -> tuple[Tensor, Tensor, Tensor | None, T
     if kind == "mean-norm":
         return zero, found.length / len(zero) ** 0.5, None, None
     if kind == "standardise":  # a dimension that does not vary is only centred
-        still = found.variance <= 1e-12 * spread**2
+        still = found.variance <= (_ROUNDING * found.mean) ** 2
         return found.mean, torch.where(still, spread, found.variance.sqrt()), None, None
     if kind == "whiten":
         return found.mean, one, *_whitening(found.covariance)

@@ -120,6 +120,7 @@ def _adds_up(found: Trial) -> bool:
 
 def _learns(found: Trial) -> bool:
     weights = [weight for name, weight in found.one.named_parameters() if name in ("W_enc", "W_dec", "b_dec")]
+    found.one.requires_grad_()
     gradients = torch.autograd.grad(found.loss().total, weights, allow_unused=True)
     return all(gradient is not None and gradient.isfinite().all() and gradient.any() for gradient in gradients)
 

@@ -13,27 +13,28 @@ from torch import Tensor
 
 from seqsae import schema, shelf
 from seqsae.activations.store import Store
-from seqsae.activations.stream import StoreStream
-from seqsae.config import SaeConfig
+from seqsae.config import SaeConfig, parse
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
 from seqsae.sae import checkpoint
 from seqsae.sae.base import SAE
 from seqsae.sae.quality.evaluating import FILE as QUALITY
-from seqsae.sae.quality.evaluating import Rows, evaluate_quality
+from seqsae.sae.quality.evaluating import evaluate_quality
 from seqsae.sae.spec import Spec
 from seqsae.sae.training import live
-from seqsae.sae.training.rows import FIT_ROWS, blocks, thinned, training_rows
-from seqsae.sae.training.settings import budget_of, name_of, settled, specs_of
+from seqsae.sae.training.settings import budget_of, names_of, settled, specs_of
+from seqsae.sae.training.sources import Source, of_store, of_stream
 from seqsae.sae.training.stream import ArrayStream
 from seqsae.sae.training.train import Trained
 from seqsae.sae.training.train import train as train_on
 from seqsae.sae.training.watching import watched
 
+METRICS = "metrics.parquet"
+
 
 def train(
     acts: Any,
-    architecture: str = "topk",
+    architecture: str | None = None,
     *,
     site: str | None = None,
     out: Path | str | None = None,
@@ -45,28 +46,48 @@ def train(
     """SAEs that differ in the seed of their initial weights, trained side by side on one stream.
 
     Args:
-        acts: a Store (its train split is read, its select split is held out), a Stream (`ArrayStream` takes the subject of
-            each row, for early stopping), or an array [n, d].
+        acts: a Store (its train split is read, its select split is held out), an array [n, d], an `ArrayStream` (which
+            takes the subject of each row), or another Stream. Of rows in memory a tenth (`validation`) is held out, of whole
+            subjects if they are known.
+        architecture: its name; default: the config's, or topk.
         site: where to read; default: the only one there is.
-        out: run folder; a Store's own by default. Each SAE becomes `out/sae/<name>`; without a Store nothing is written.
+        out: run folder; a Store's own by default. Each SAE becomes `out/sae/<name>`, and an interrupted training goes on when
+            it is called again. Without a Store and without `out` nothing is written.
         seed: seed of the order of rows.
         config: all settings at once; `options` (width, k, seeds, steps, ... as in SaeConfig) stand over it.
     Returns:
-        The SAEs, the one of seed 0 first; `sae.artefact` is where it lies, or None.
+        The SAEs, the one of seed 0 first, on the CPU if they are kept on the shelf: `sae.artefact` is where one lies, or None,
+        `sae.metrics` the table of its training (schema `metrics`).
     Raises:
         SeqsaeError: wrong settings, unknown site, activations that are not finite.
     """
-    from seqsae.config import parse
-
     base = (config or SaeConfig()).model_dump()
-    config = parse(SaeConfig, {**base, "architecture": architecture, **options}, "train")
+    named = {} if architecture is None else {"architecture": architecture}
+    config = parse(SaeConfig, {**base, **named, **options}, "train")
     if isinstance(acts, Store):
         site = site_of(acts.artefact.manifest["config"]["sites"], site)
         return train_many(
             acts, site, [config], out=Path(out) if out else acts.path.parents[1], seed=seed, device=device
         )
-    stream = ArrayStream(acts, seed=seed) if isinstance(acts, np.ndarray | Tensor) else acts
-    return _train_on_stream(stream, site_of(list(stream.sites), site), config, device)
+    stream = stream_of(acts, seed)
+    site = site_of(list(stream.sites), site)
+    source = of_stream(stream, site, config)
+    if out is None:
+        return _in_memory(source, site, config, device)
+    if not source.inputs:
+        raise SeqsaeError("train: what is written must say what it was made from; give an array or a store, or no out")
+    return _kept(source, site, [config], Path(out), seed, device)
+
+
+def stream_of(acts: Any, seed: int) -> Any:
+    """A Stream over an array, or the Stream that was given. Raises SeqsaeError if it is neither."""
+    if isinstance(acts, np.ndarray | Tensor):
+        return ArrayStream(acts, seed=seed)
+    if not hasattr(acts, "sites") or not hasattr(acts, "next"):
+        raise SeqsaeError(
+            f"activations of type {type(acts).__name__}; give a harvest, an array [rows, d_model] or a Stream"
+        )
+    return acts
 
 
 def site_of(sites: list[str], site: str | None) -> str:
@@ -76,62 +97,60 @@ def site_of(sites: list[str], site: str | None) -> str:
     return sites[0] if site is None else site
 
 
-def _train_on_stream(stream, site: str, config: SaeConfig, device: str) -> list[SAE]:
-    heldout = []
-    if config.patience is not None:
-        if not hasattr(stream, "parted"):
-            raise SeqsaeError(
-                "train: early stopping has no rows to hold out of this stream; give an array, or no patience"
-            )
-        stream, heldout = stream.parted(config.validation)
-    config = settled(config, stream.n_rows, device)
-    specs = specs_of(config)
-    with live.shown([spec.name(site) for spec in specs]) as tell:
-        return train_on(stream, site, specs, budget_of(config, device), heldout, tell=tell).saes
-
-
 def train_many(
     acts: Store, site: str, configs: list[SaeConfig], *, out: Path, seed: int = 0, device: str = "cpu"
 ) -> list[SAE]:
     """The SAEs of several configs in one pass over a store, each an artefact as if trained alone.
 
     Args:
-        configs: may differ in all that is an SAE's own (architecture, width, k, lr, options, ...); what belongs to the pass
-            (steps, epochs, batch, check_every, dead_after, patience on or off, validation) is read from the first.
+        configs: may differ in all that is an SAE's own (architecture, width, k, lr, options, ...), and then bear in their names
+            what they differ in; what belongs to the pass (steps, epochs, batch, check_every, dead_after, patience on or off,
+            validation) is read from the first.
         out: run folder.
         seed: seed of the order of rows.
     Returns:
         The SAEs of the first config's seeds, then of the second's, and so on.
     """
-    fit, held = training_rows(acts, configs[0])
-    configs = [settled(config, len(fit), device) for config in configs]
+    return _kept(of_store(acts, site, configs[0], seed), site, configs, out, seed, device)
+
+
+def _in_memory(source: Source, site: str, config: SaeConfig, device: str) -> list[SAE]:
+    config = settled(config, source.n_rows, device)
+    specs = specs_of(config)
+    with live.shown([spec.name(site) for spec in specs]) as tell:
+        saes, metrics = train_on(source.stream(), site, specs, budget_of(config, device), source.heldout, tell=tell)
+    for index, sae in enumerate(saes):
+        sae.metrics = _of_one(metrics, index)
+    return saes
+
+
+def _kept(source: Source, site: str, configs: list[SaeConfig], out: Path, seed: int, device: str) -> list[SAE]:
+    """The SAEs as artefacts under `out`; those that are there already are not trained again."""
+    configs = [settled(config, source.n_rows, device) for config in configs]
     asked = [(config, spec) for config in configs for spec in specs_of(config)]
     for _, spec in asked:
-        spec.recipe(acts.sites[acts.check_site(site)])  # wrong widths are told before anything is read
-    inputs = {"activations": acts.artefact}
-    folders = [out / "sae" / name_of(spec, site, acts.view) for _, spec in asked]
+        spec.recipe(source.d_model)  # wrong widths are told before anything is read
+    folders = [out / "sae" / name for name in names_of(asked, site, source.view)]
     options = [_options(config, spec, site, seed) for config, spec in asked]
     missing = [
         index
         for index, folder in enumerate(folders)
-        if shelf.existing(folder, shelf.key_of("sae", options[index], inputs)) is None
+        if shelf.existing(folder, shelf.key_of("sae", options[index], source.inputs)) is None
     ]
-    state = _state_folder(acts, folders[0], options)
+    state = _state_folder(source, folders[0], options)
     todo = _todo(state, missing)
 
     @cache
     def trained() -> Trained:
-        stream = StoreStream(acts, [site], fit, seed)
         specs, names = [asked[index][1] for index in todo], [folders[index].name for index in todo]
         with watched(names, out / "sae", configs[0].tensorboard, configs[0].wandb) as tell:
-            return train_on(stream, site, specs, budget_of(configs[0], device), blocks(acts, site, held), state, tell)
+            budget = budget_of(configs[0], device)
+            return train_on(source.stream(), site, specs, budget, source.heldout, state, tell)
 
-    final = blocks(acts, site, thinned(acts.rows_in("select"))), blocks(acts, site, thinned(fit, FIT_ROWS))
-
-    identity, artefacts = _identity(acts, site), []
+    artefacts = []
     for index, folder in enumerate(folders):
-        write = _writer(trained, todo.index(index) if index in todo else None, identity, final)
-        artefacts.append(shelf.stage(folder, "sae", options[index], inputs, write))
+        write = _writer(trained, todo.index(index) if index in todo else None, source)
+        artefacts.append(shelf.stage(folder, "sae", options[index], source.inputs, write))
     _clear(state)
     return [load(artefact) for artefact in artefacts]
 
@@ -142,12 +161,16 @@ def _options(config: SaeConfig, spec: Spec, site: str, seed: int) -> dict:
     return options | config.model_dump(mode="json", exclude={"seeds", "site", "sweep", "tensorboard", "wandb"})
 
 
-def _state_folder(acts: Store, first: Path, options: list[dict]) -> Path:
+def _state_folder(source: Source, first: Path, options: list[dict]) -> Path:
     """Where an interrupted training left its state, if it was this one: same activations, options, order and versions.
 
     What another training of the same name has left is thrown away.
     """
-    made_from = {"activations": acts.artefact.hash, "saes": options, "versions": shelf.versions()}
+    made_from = {
+        **{name: found if isinstance(found, str) else found.hash for name, found in source.inputs.items()},
+        "saes": options,
+        "versions": shelf.versions(),
+    }
     stem = f".{first.name}.training-"
     state = first.with_name(f"{stem}{shelf.digest(made_from)[:12]}")
     for other in first.parent.glob(f"{stem}*"):
@@ -170,29 +193,20 @@ def _todo(state: Path, missing: list[int]) -> list[int]:
     return missing
 
 
-def _writer(
-    trained: Callable[[], Trained], index: int | None, identity: dict, final: tuple[Rows, Rows]
-) -> Callable[[Path], None]:
-    """A function that fills an SAE's folder. `final`: rows that its quality is measured on, and rows to fit on for that."""
+def _writer(trained: Callable[[], Trained], index: int | None, source: Source) -> Callable[[Path], None]:
+    """A function that fills an SAE's folder."""
 
     def write(work: Path) -> None:
         result = trained()
-        shelf.write_json(work / QUALITY, evaluate_quality(result.saes[index], *final))
-        checkpoint.save(result.saes[index].cpu(), work, identity)
-        metrics = result.metrics.filter(pl.col("sae") == index).drop("sae")
-        schema.check_table(metrics, "metrics", str(work)).write_parquet(work / "metrics.parquet")
+        shelf.write_json(work / QUALITY, evaluate_quality(result.saes[index], *source.final))
+        checkpoint.save(result.saes[index].cpu(), work, source.identity)
+        schema.check_table(_of_one(result.metrics, index), "metrics", str(work)).write_parquet(work / METRICS)
 
     return write
 
 
-def _identity(acts: Store, site: str) -> dict:
-    reads = {"model": acts.model["name"], "fingerprint": acts.model["fingerprint"], "site": site}
-    return {
-        "inputs": reads,
-        "targets": reads,
-        "vocabulary_hash": acts.model["vocabulary_hash"],
-        "training_data": acts.artefact.hash,
-    }
+def _of_one(metrics: pl.DataFrame, index: int) -> pl.DataFrame:
+    return metrics.filter(pl.col("sae") == index).drop("sae")
 
 
 def load(artefact: shelf.Artefact) -> SAE:
@@ -201,6 +215,7 @@ def load(artefact: shelf.Artefact) -> SAE:
         artefact.file(name)
     sae = checkpoint.load(artefact.path)
     sae.artefact = artefact
+    sae.metrics = artefact.table(METRICS) if artefact.has(METRICS) else None
     return sae
 
 
@@ -213,9 +228,16 @@ def load_sae(path: Path | str) -> SAE:
     path = Path(path)
     if (path / shelf.MANIFEST).is_file():
         return load(shelf.open_artefact(path, "sae"))
-    sae = checkpoint.load(path)
-    sae.artefact = None
-    return sae
+    return checkpoint.load(path)
+
+
+def save_sae(sae: SAE, path: Path | str) -> None:
+    """Write an SAE into a folder that `load_sae` reads: `sae.safetensors` and `config.json`.
+
+    Raises:
+        SeqsaeError: a weight is NaN or infinite.
+    """
+    checkpoint.save(sae, path)
 
 
 def _clear(state: Path) -> None:

@@ -118,6 +118,8 @@ class Budget:
         for name in ("steps", "batch", "every", "sample"):
             if getattr(self, name) < 1:
                 raise SeqsaeError(f"SAE training: {name} is {getattr(self, name)}; give a whole number >= 1")
+        if self.dead_after is not None and self.dead_after < 1:
+            raise SeqsaeError(f"SAE training: dead_after is {self.dead_after}; give a number of rows >= 1, or None")
 
     def dead_rows(self, n_rows: int) -> int:
         """Rows after which a latent counts as dead, in a stream of n_rows an epoch; at least one batch."""

@@ -115,7 +115,7 @@ BROKEN = {
         lambda f: _edit_config(f, architecture="gatted"),
         "no sae named 'gatted'; did you mean 'gated'",
     ),
-    "other width": (lambda f: _edit_config(f, width=14), r"W_dec is \[12, 6\] float32, config.json asks for \[14, 6\]"),
+    "other width": (lambda f: _edit_config(f, width=14), r"W_dec is \[12, 6\], config.json asks for \[14, 6\]"),
     "transposed": (
         lambda f: _edit_tensors(f, W_enc=torch.zeros(12, 6)),
         r"sae.safetensors: W_enc is \[12, 6\] float32, config.json asks for \[6, 12\]",
@@ -141,3 +141,22 @@ def test_a_broken_checkpoint_is_refused_naming_the_file(folder, case):
     with pytest.raises(SeqsaeError, match=words) as caught:
         load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_an_sae_in_another_format_is_saved_in_float32_and_a_broken_one_is_not(tmp_path):
+    sae = build(Recipe("topk", 6, 12, 2))
+    save(build(Recipe("topk", 6, 12, 2)).bfloat16(), tmp_path / "half")
+    torch.testing.assert_close(load(tmp_path / "half").W_dec, sae.W_dec.bfloat16().float())
+    with torch.no_grad():
+        sae.b_enc[3] = torch.nan
+    with pytest.raises(SeqsaeError, match="this SAE's b_enc holds NaN or infinite values"):
+        save(sae, tmp_path / "broken")
+    assert not (tmp_path / "broken").exists()
+
+
+def test_a_size_that_the_file_does_not_have_is_refused_before_it_is_made(tmp_path):
+    save(build(Recipe("topk", 6, 12, 2)), tmp_path)
+    document = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(document | {"width": 10**13}))
+    with pytest.raises(SeqsaeError, match=r"W_dec is \[12, 6\], config.json asks for \[10000000000000, 6\]"):
+        load(tmp_path)

@@ -90,20 +90,37 @@ def test_every_precision_and_option_trains_to_nearly_the_same_quality(planted, n
     assert all(value < 1 for value in fvu), fvu
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_killed_latents_come_back(planted, name):
-    """Half of the latents are silenced; by its own means, or by resampling, most of them fire again."""
-    one = spec(name, resample=None if plugins.find("saes", name).default_k else 100)
+def silence(sae) -> None:
+    """The encoder's products of half of the latents are far below 0."""
+    sae.shift_encoder(torch.where(torch.arange(64) < 32, -3.0, 0.0))
+
+
+def shrink(sae) -> None:
+    """Half of the codes point away from all rows: all but one of equal ones are lost."""
+    sae.W_dec[:32] = -1e-3 * torch.nn.functional.normalize(torch.ones(32), dim=0)
+
+
+def weaken(sae) -> None:
+    """Half of the magnitudes are far below 0; the gates are not."""
+    sae.b_mag[:32] = -5.0
+
+
+def raise_thresholds(sae) -> None:
+    sae.log_threshold[:32] = 4.0
+
+
+KILLED = [(name, shrink if name == "codebook" else silence) for name in ALL]
+KILLED += [("gated", weaken), ("jumprelu", raise_thresholds)]
+
+
+@pytest.mark.parametrize(("name", "kill"), KILLED, ids=[f"{name} {kill.__name__}" for name, kill in KILLED])
+def test_killed_latents_come_back_by_the_auxiliary_loss_alone(planted, name, kill):
+    one = spec(name)
     budget = Budget(1200, 256, every=1200, dead_after=2_000)
     sae = build(one.recipe(32))
     sae.set_normaliser(fit([planted.rows[:10_000]], "center-scale", "s"))
     with torch.no_grad():
-        if name == "codebook":
-            sae.W_dec[:32] = torch.nn.functional.normalize(
-                torch.ones(32), dim=0
-            )  # equal codes: all but one tie is lost
-            sae.W_dec[:32] *= -1e-3
-        sae.shift_encoder(torch.where(torch.arange(64) < 32, -3.0, 0.0))
+        kill(sae)
     learner, stream = Learner(sae.train(), one, budget, budget.dead_after), ArrayStream(planted.rows[:10_000])
     for step in range(1200):
         learner.learn(stream.next(256)["array"], step)

@@ -160,3 +160,22 @@ def test_a_dictionary_that_holds_everything_gives_rows_back_whatever_the_normali
         sae.W_dec.copy_(torch.cat([torch.eye(6), -torch.eye(6)]))
         sae.W_enc.copy_(sae.W_dec.T)
     torch.testing.assert_close(sae(x), x, rtol=1e-4, atol=2e-3)
+
+
+def test_small_columns_beside_large_ones_are_standardised_too():
+    x = torch.randn(3000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1e4, 1.0, 1e-3])
+    x[:, 1] += 1e3
+    z = _fitted_of(x, "standardise").normalise(x)
+    np.testing.assert_allclose(z.std(0), 1, rtol=1e-2)
+
+
+def test_rows_far_from_zero_that_vary_little_are_not_called_equal():
+    x = 1e6 + 0.5 * torch.randn(3000, 4, generator=torch.Generator().manual_seed(0))
+    z = _fitted_of(x, "center-scale").normalise(x)
+    np.testing.assert_allclose(z.std(0), 1, rtol=0.1)
+
+
+def _fitted_of(x, kind):
+    sae = build(Recipe("topk", x.shape[1], 8, 2, kind))
+    sae.set_normaliser(fit([x], kind, "s"))
+    return sae

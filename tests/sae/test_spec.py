@@ -1,6 +1,7 @@
 import pytest
 
 from seqsae.errors import SeqsaeError
+from seqsae.sae.base import Recipe, build
 from seqsae.sae.spec import Budget, Spec
 
 
@@ -58,3 +59,17 @@ def test_wrong_settings_are_refused(make, words):
 def test_the_default_rate_turns_a_direction_as_far_whatever_its_width():
     turned = [Spec(8, 2).height(d) * d**0.5 for d in (4, 128, 1280)]
     assert turned == pytest.approx([0.11] * 3) and Spec(8, 2, lr=0.02).height(128) == 0.02
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Recipe("topk", 8, 16.0, 2), "width is 16.0; give a whole number >= 1"),
+        (lambda: Recipe("topk", 8, 16, 2.5), "k is 2.5 with a width of 16; give a whole number"),
+        (lambda: build(Recipe("topk", 8, 16, 2, options={"tied": "false"})), "tied is 'false'; give true or false"),
+        (lambda: Budget(10, dead_after=0), "dead_after is 0; give a number of rows >= 1"),
+    ],
+)
+def test_numbers_and_switches_are_what_they_must_be(make, words):
+    with pytest.raises(SeqsaeError, match=words):
+        make()

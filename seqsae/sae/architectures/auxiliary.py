@@ -3,13 +3,15 @@
 For any architecture whose OPTIONS have `aux_k` and `aux_weight`.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from seqsae.sae.architectures import checks
 from seqsae.sae.base import SAE, TrainingState
 from seqsae.sae.products.kernels import top_k
-from seqsae.sae.products.sparse import Columns, Picked, encode_at, miss_at
+from seqsae.sae.products.sparse import Columns, Pattern, Picked, encode_at, miss_at
 
 _DENSE = 6  # up to this many times aux_k dead latents, dense products over all of them beat sparse ones
 
@@ -27,7 +29,14 @@ def dead_latents(sae: SAE, state: TrainingState) -> Tensor:
     return dead if sae.options["aux_weight"] else dead[:0]
 
 
-def auxiliary(sae: SAE, centred: Tensor, error: Tensor, dead: Tensor, pre: Tensor) -> Tensor:
+def auxiliary(
+    sae: SAE,
+    centred: Tensor,
+    error: Tensor,
+    dead: Tensor,
+    pre: Tensor,
+    strength: Callable[[Tensor, Pattern], Tensor] = lambda values, pattern: values,
+) -> Tensor:
     """[] the weighted AuxK term of Gao et al. 2024 (arXiv 2406.04093), appendix A.2.
 
     aux_weight * mean (e - e_hat)^2, e_hat = z_dead W_dec, z_dead: the aux_k (None: half of d) largest pre-activations among the
@@ -40,12 +49,14 @@ def auxiliary(sae: SAE, centred: Tensor, error: Tensor, dead: Tensor, pre: Tenso
         error: [n, d] x - x_hat, as data.
         dead: [m] int64.
         pre: [n, m] their pre-activations, as data.
+        strength: gives a code, before the relu, from a pre-activation, where the architecture has more weights between the two;
+            it lets the term teach those as well.
     """
     if not len(dead):
         return error.new_zeros(())
     aux_k = min(sae.options["aux_k"] or max(1, sae.d_model // 2), len(dead))
     pattern, chosen, mask = _pattern(dead, pre, aux_k, sae.width)
-    values = encode_at(centred, (sae.W_enc, sae.b_enc, None), chosen, pattern)
+    values = strength(encode_at(centred, (sae.W_enc, sae.b_enc, None), chosen, pattern), pattern)
     values = values + (values.relu() - values).detach()
     if mask is not None:
         values = values * mask

@@ -26,7 +26,7 @@ class Codebook(SAE):
     chosen. W_enc is W_dec^T (tied), so that a code is near what it stands for; gradients reach it through the sum alone, as in the
     paper, whose loss pulls codes to the activations in the same way. Activations are data here, so its straight-through
     gradient for them, and VQ-VAE's commitment loss, have nothing to move. Untied, W_enc learns by the straight-through value
-    1 + (cos - cos), the second without gradient; `codes` are differentiable in the same way. b_enc stays 0, unused.
+    1 + (cos - cos), the second without gradient, b_dec through the sum alone; `codes` are differentiable in the same way. b_enc stays 0, unused.
 
     Dead codes: e_hat is the sum of the aux_k (None: 1) dead codes nearest to e by cosine, so they move to what is badly
     reconstructed; the paper's own code replaces them instead, as `Spec.resample` does.
@@ -64,8 +64,7 @@ class Codebook(SAE):
         """[n, k] ones; if untied, with the gradient of the cosines. pre: the product with the directions there, as data."""
         if self.options["tied"]:
             return torch.ones_like(pre)
-        b_dec = self.b_dec if self.options["subtract_b_dec"] else None
-        near = encode_at(centred, (directions, self.b_enc.detach(), b_dec), pre, pattern)
+        near = encode_at(centred, (directions, self.b_enc.detach(), None), pre, pattern)
         near = near / torch.linalg.vector_norm(centred, dim=1, keepdim=True).clamp_min(1e-12)
         return 1 + (near - near.detach())
 

@@ -102,6 +102,10 @@ def largest(
             listed = product.above(centred.new_zeros(product.width), 1.0)
         if product.low:
             listed = product.exact(listed)
+            if (
+                int((listed.values > bound[0]).sum()) < count and bound.any()
+            ):  # larger ones may stand below the bound, unproposed
+                listed = product.exact(product.above(centred.new_zeros(product.width), 1.0))
         listed = kept(listed, (listed.values > 0) & _top(listed.values, count))
         return Found(Ragged(listed.latents, _starts(listed), product.width), listed.values, product.at(also))
 

@@ -12,7 +12,7 @@ from seqsae.sae.architectures.dense import above
 from seqsae.sae.architectures.padded import padded
 from seqsae.sae.architectures.penalties import latent_sums, lengths, warmed
 from seqsae.sae.base import SAE, Codes, Loss, Recipe, TrainingState
-from seqsae.sae.products.sparse import at_latents, encode_at, miss_at
+from seqsae.sae.products.sparse import Pattern, at_latents, encode_at, miss_at
 
 
 class Gated(SAE):
@@ -27,7 +27,8 @@ class Gated(SAE):
     The last line's first term alone teaches the gate what its latents are for; x - x_hat cannot, as [gate > 0] has no slope. s is
     `sparsity`, climbing from 0 over the first `sparsity_warmup` of the steps; in units that mean the same at every d (see
     `seqsae.sae.architectures.relu`). The decoder's rows have unit length, or, if it is left free, their lengths weigh in the penalty, held
-    fixed there as W_dec is in x_gate. AuxK brings dead latents back where the paper resamples them (`Spec.resample` does too).
+    fixed there as W_dec is in x_gate. AuxK, on the mean of gate and strength, brings dead latents back where the paper
+    resamples them (`Spec.resample` does too).
     """
 
     OPTIONS: ClassVar = {"sparsity": 0.16, "sparsity_warmup": 0.05, "aux_k": None, "aux_weight": 1 / 32}
@@ -56,15 +57,23 @@ class Gated(SAE):
         dead = dead_latents(self, state)
         pattern, pre, pre_dead = above(centred, *weights[:2], 0.0, state.precision, dead)
         gate = encode_at(centred, weights, pre, pattern)
-        b_gate, factor, b_mag = (at_latents(part, pattern) for part in (self.b_enc, self.r_mag.exp(), self.b_mag))
-        values = self._strong(gate, b_gate, factor, b_mag).relu() * (pre > 0)
+        values = self._strength(gate, pattern).relu() * (pre > 0)
         target = centred if self.options["subtract_b_dec"] else x - self.b_dec.detach()
         reconstruction, left = miss_at(values, self.W_dec, self.b_dec, target, pattern)
         open_, frozen = gate.relu(), (self.W_dec.detach(), self.b_dec.detach())
         extra = self._penalty(latent_sums(open_, pattern), state) / len(x)
-        extra = extra + miss_at(open_, *frozen, target, pattern)[0] + auxiliary(self, centred, left, dead, pre_dead)
+        extra = extra + miss_at(open_, *frozen, target, pattern)[0]
+        extra = extra + auxiliary(self, centred, left, dead, pre_dead, self._revived)
         fired = pattern.latent_sum(values.detach()) > 0
         return Loss(reconstruction + extra, reconstruction.detach(), extra.detach(), fired)
+
+    def _strength(self, gate: Tensor, pattern: Pattern) -> Tensor:
+        """Codes before their relu, at the pattern's places."""
+        return self._strong(gate, *(at_latents(part, pattern) for part in (self.b_enc, self.r_mag.exp(), self.b_mag)))
+
+    def _revived(self, gate: Tensor, pattern: Pattern) -> Tensor:
+        """What AuxK takes for a dead latent's code: the mean of gate and strength, so that it opens the one and raises the other."""
+        return (gate + self._strength(gate, pattern)) / 2
 
     def _penalty(self, sums: Tensor, state: TrainingState) -> Tensor:
         """[] the weighted penalty. sums [width]: of the positive gates, over the rows."""

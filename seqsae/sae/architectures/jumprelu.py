@@ -32,14 +32,15 @@ class JumpReLU(SAE):
         x_hat = z W_dec + b_dec
         L     = mean (x - x_hat)^2 + s * penalty + AuxK
 
-    penalty, over the rows of a batch, l0 their mean number of active latents:
+    penalty (None: "target" if target_l0 is given, else "l0"), over the rows of a batch, l0 their mean number of active latents:
     "l0"      l0 (section 3); s climbs from 0 over the first `sparsity_warmup` of the steps;
     "target"  (l0 / target - 1)^2, which settles at target_l0 active latents (appendix on wanted sparsities); here the target
               itself falls over `sparsity_warmup`, by equal factors from a tenth of the width: a sudden fall kills latents
               before they have found a direction;
     "tanh"    mean sum_j tanh(tanh_scale z_j |W_dec,j|), with a free decoder, s climbing; and for dead latents
               pre_act_weight / d * mean sum_j relu(t_j - pre_j) |W_dec,j|  (Conerly et al. 2025, "Dictionary learning optimization
-              techniques", Circuits Updates, January 2025).
+              techniques", Circuits Updates, January 2025). With the other penalties, and AuxK on, the same term moves the dead
+              latents' thresholds alone: what AuxK teaches them may lie below a threshold that nothing else lowers.
 
     Gradients for the thresholds: `seqsae.sae.architectures.straight_through`, with a window of `bandwidth` in normalised units, in which rows
     have length sqrt(d) (the paper's .001 where they have length 1; ours is wider, as it sees a thousandth of the rows).
@@ -52,7 +53,7 @@ class JumpReLU(SAE):
     OPTIONS: ClassVar = {
         "subtract_b_dec": False,
         "unit_decoder": None,
-        "penalty": "l0",
+        "penalty": None,
         "sparsity": None,
         "sparsity_warmup": 0.3,
         "target_l0": None,
@@ -68,6 +69,8 @@ class JumpReLU(SAE):
     def __init__(self, recipe: Recipe):
         checks.no_k(recipe)
         super().__init__(recipe)
+        if self.options["penalty"] is None:
+            self.options["penalty"] = "l0" if self.options["target_l0"] is None else "target"
         self._check()
         self._settle()
         if not self.options["tied"]:
@@ -172,8 +175,12 @@ class JumpReLU(SAE):
     def _revival(self, centred: Tensor, left: Tensor, dead: Tensor, pre: Tensor) -> Tensor:
         """[] what brings the dead latents [m] back. pre [n, m]: their pre-activations, as data."""
         revival = auxiliary(self, centred, left, dead, pre) if self.options["aux_weight"] else left.new_zeros(())
-        if self.options["penalty"] != "tanh" or not len(dead):
+        if not len(dead):
             return revival
-        tied = encode_at(centred, self.encoder_weights(), pre, Columns(dead, self.width))
-        short = (self.threshold[dead] - tied).relu().sum(0) * lengths(self.W_dec)[dead]
+        length = lengths(self.W_dec)[dead]
+        if self.options["penalty"] == "tanh":
+            pre = encode_at(centred, self.encoder_weights(), pre, Columns(dead, self.width))
+        else:
+            length = length.detach()
+        short = (self.threshold[dead] - pre).relu().sum(0) * length
         return revival + self.options["pre_act_weight"] / left.numel() * short.sum()

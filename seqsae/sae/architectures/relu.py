@@ -81,6 +81,13 @@ class ReLU(SAE):
                 f"SAE {recipe.architecture!r}: p and p_end belong to penalty 'lp', this is {options['penalty']!r}; leave them out"
             )
 
+    def check_patience(self) -> None:
+        if self.options["p_end"] is not None:
+            raise SeqsaeError(
+                f"SAE {self.config.architecture!r}: early stopping cannot judge an SAE whose p is annealed to the end; "
+                "leave out patience or p_end"
+            )
+
     def codes(self, x: Tensor) -> Codes:
         pre = torch.addmm(self.b_enc, self._read(x), self.W_enc)
         return padded(pre, pre > 0)

@@ -5,7 +5,7 @@ from itertools import product
 from seqsae.config import SaeConfig, SweepConfig
 from seqsae.errors import SeqsaeError
 from seqsae.plugins import find
-from seqsae.sae.base import SAE
+from seqsae.sae.base import SAE, Recipe, build
 
 _AROUND = (0.5, 1, 2)  # of the config's own sparsity, if the sweep says none
 _WIDTHS = (0.25, 0.5, 1, 2)  # of its width
@@ -36,8 +36,10 @@ def sparsity_option(config: SaeConfig) -> str | None:
     kind = find("saes", config.architecture)
     if kind.default_k is not None:
         return None
-    target = {**kind.OPTIONS, **config.options}.get("penalty") == "target"
-    return next((name for name in (("target_l0",) if target else ("sparsity",)) if name in kind.OPTIONS), None)
+    options = {**kind.OPTIONS, **config.options}
+    aimed = options.get("penalty") == "target" or options.get("target_l0") is not None
+    name = "target_l0" if aimed else "sparsity"
+    return name if name in kind.OPTIONS else None
 
 
 def _check(config: SaeConfig, kind: type[SAE]) -> None:
@@ -61,8 +63,10 @@ def _by_option(config: SaeConfig, kind: type[SAE]) -> list[dict]:
     name = sparsity_option(config)
     if name is None:
         return [{}]
-    own = {**kind.OPTIONS, **config.options}[name]
-    if own is None and not config.sweep.sparsities:
-        raise SeqsaeError(f"sweep: option {name!r} of {config.architecture!r} has no default; give sparsities")
-    values = sorted(set(config.sweep.sparsities) or {share * own for share in _AROUND})
+    values = sorted(set(config.sweep.sparsities) or {share * _own(config, name) for share in _AROUND})
     return [{"options": {**config.options, name: value}} for value in values]
+
+
+def _own(config: SaeConfig, name: str) -> float:
+    """An option of the SAE that the config alone describes; defaults may depend on other options."""
+    return build(Recipe(config.architecture, 1, config.width, options=dict(config.options))).options[name]

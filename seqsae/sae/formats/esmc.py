@@ -25,6 +25,7 @@ INPUTS = ("layer-norm",)
 OPTIONS = ("layer",)
 FILE = None
 _CONFIG = "config.json"
+_UPDATE = "residual update"  # said of one that reads what a layer adds
 _KEYS = ("d_model", "codebook_dim", "k", "available_layers", "use_residual_update_instead_of_states", "model_type")
 _IGNORED = ("architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path")
 
@@ -62,7 +63,7 @@ def read(path: Path, layer: int | None = None) -> Parts:
     tensors.end()
     if files.flag(config, "use_residual_update_instead_of_states", where):
         parts = parts.noted("it reads what a layer adds, h[i] - h[i-1], not the hidden state h[i]")
-        parts = replace(parts, said={**parts.said, "reads": "residual update"})
+        parts = replace(parts, said={**parts.said, "reads": _UPDATE})
     return parts
 
 
@@ -85,7 +86,7 @@ def write(parts: Parts, path: Path) -> None:
         "codebook_dim": width,
         "k": parts.k,
         "available_layers": [layer],
-        "use_residual_update_instead_of_states": False,
+        "use_residual_update_instead_of_states": parts.said.get("reads") == _UPDATE,
         "model_type": "esmc_sae",
     }
     tensors = {"W_enc": parts.W_enc.contiguous(), "W_dec": parts.W_dec.contiguous(), "b_dec": parts.b_dec}

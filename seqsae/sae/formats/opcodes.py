@@ -155,8 +155,8 @@ class _Machine:
     def build(self, _) -> None:
         """State for an object. A dict's own attributes (a state dict's versions) are of no use."""
         state, target = self.stack.pop(), self.stack[-1]
-        if isinstance(target, Record) and isinstance(state, dict):
-            target.state = state
+        if isinstance(target, Record):
+            target.state = {**target.state, **state} if isinstance(state, dict) else target.state
         elif not isinstance(target, dict):
             raise Refused(f"its pickle sets attributes of a {type(target).__name__}")
 
@@ -171,6 +171,8 @@ def _list(found: Any) -> list:
 
 
 def _dict(found: Any) -> dict:
+    if isinstance(found, Record):  # an object that is a kind of dict: its entries are its state
+        return found.state
     if not isinstance(found, dict):
         raise ValueError("an item for a dict where none is")
     return found

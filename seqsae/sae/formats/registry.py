@@ -76,7 +76,7 @@ def write(sae: SAE, path: Path | str, format: str) -> None:
     """
     module = named(format)
     try:
-        parts = parts_of(sae, module.INPUTS)
+        parts = checked(parts_of(sae, module.INPUTS), "its weights")
     except SeqsaeError as cause:
         raise SeqsaeError(f"{path}: {format} cannot hold this SAE: {cause}") from None
     why = _refusal(module, parts)
@@ -84,7 +84,7 @@ def write(sae: SAE, path: Path | str, format: str) -> None:
         raise SeqsaeError(f"{path}: {format} cannot hold this SAE: {why}; choose another format")
     reads = sae.identity.get("inputs") or {}
     said = {"model": reads.get("model"), "site": reads.get("site"), "fingerprint": reads.get("fingerprint")}
-    said |= {key: (sae.identity.get("imported") or {}).get("said", {}).get(key) for key in ("layer",)}
+    said |= {key: (sae.identity.get("imported") or {}).get("said", {}).get(key) for key in ("layer", "reads")}
     parts.said.update({key: value for key, value in said.items() if value is not None})
     module.write(parts, Path(path))
 

@@ -31,6 +31,7 @@ _DTYPES = {
 _DTYPE_NAMES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _BROKEN = (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, struct.error)
 _DEEPEST = 16  # modules within modules
+_GETATTR = (("__builtin__", "getattr"), ("builtins", "getattr"))  # how an old pickle names a method
 _CALLS = {
     ("collections", "OrderedDict"),
     ("torch._utils", "_rebuild_tensor_v2"),
@@ -46,7 +47,8 @@ def load(path: Path, inert: tuple[str, ...] = ()) -> Any:
     """What `torch.save` wrote, tensors on the CPU.
 
     Args:
-        inert: beginnings of module names whose objects may stand in the file; they come as `Record`, never as themselves.
+        inert: beginnings of module names whose objects may stand in the file; they come as `Record`, never as themselves,
+            and what the file would have made by calling them is a `Record` without state.
     Raises:
         SeqsaeError: no whole file of `torch.save`, or one that holds anything else.
     """
@@ -102,9 +104,12 @@ class _Archive:
     def name(self, name: Name) -> Name:
         if name.module == "torch" and name.name in (*_DTYPES, *_DTYPE_NAMES):
             return name
-        if name in _CALLS or any((name.module + ".").startswith(start) for start in self.inert):
+        if name in _CALLS or self.is_inert(name) or (self.inert and name in _GETATTR):
             return name
         raise Refused(f"its pickle asks for {name}, which is neither a tensor nor a plain container")
+
+    def is_inert(self, name: Any) -> bool:
+        return isinstance(name, Name) and any((name.module + ".").startswith(start) for start in self.inert)
 
     def call(self, called: Any, arguments: tuple) -> Any:
         if called == ("torch._utils", "_rebuild_tensor_v2"):
@@ -117,6 +122,10 @@ class _Archive:
             return set(*arguments)
         if called in (("torch", "device"), ("torch", "Size")):
             return arguments[0] if arguments else ()
+        if self.is_inert(called):
+            return Record(called)
+        if called in _GETATTR and arguments and self.is_inert(arguments[0]):
+            return Record(arguments[0])
         raise Refused(f"its pickle calls {called if isinstance(called, Name) else type(called).__name__}")
 
     def stored(self, token: Any) -> Tensor:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,8 @@ from seqsae.sae.quality.shrinkage import Shrinkage, base_of
 
 FILE = "quality.json"
 _NEIGHBOURS = 4096  # latents whose nearest other latent is looked for, evenly spaced, at most
-Rows = Iterable[Tensor] | Callable[[], Iterable[Tensor]]
+_BLOCK = 8_192  # rows of an array that are encoded at a time
+Rows = Tensor | np.ndarray | Iterable[Tensor] | Callable[[], Iterable[Tensor]]
 
 
 @torch.no_grad()
@@ -29,7 +31,7 @@ def evaluate_quality(sae: SAE, heldout: Rows, fit: Rows = ()) -> dict:
 
     Args:
         sae: put to eval mode by the caller; left as it is.
-        heldout: raw rows [n, d] that it was not trained on, or a function that gives them.
+        heldout: raw rows [n, d] that it was not trained on: a tensor or array, several of them, or a function that gives them.
         fit: raw rows to fit on, best those of the training; without any, what needs them is null.
     Returns:
         A document that satisfies the schema `quality`. Numbers that have no meaning for these rows are null.
@@ -59,7 +61,9 @@ def read_quality(folder: Path) -> dict | None:
 
 
 def _given(rows: Rows) -> Iterable[Tensor]:
-    return rows() if callable(rows) else rows
+    if isinstance(rows, np.ndarray | Tensor):
+        return torch.as_tensor(rows).split(_BLOCK)
+    return (torch.as_tensor(block) for block in (rows() if callable(rows) else rows))
 
 
 class _Seen:

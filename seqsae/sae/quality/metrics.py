@@ -67,11 +67,16 @@ class Unexplained:
     def value(self) -> float:
         """FVU over all dimensions; NaN without rows or without variance."""
         residual, squares = self.parts()
-        return self._ratio(residual.sum(), squares.sum()).item()
+        return self._ratio(residual.sum(), squares[self._varies()].sum() if squares.ndim else squares).item()
 
     def explained(self) -> Tensor:
         """[d] float64: 1 - FVU of each dimension; NaN where it does not vary."""
-        return 1 - self._ratio(*self.parts())
+        residual, squares = self.parts()
+        return 1 - self._ratio(residual, torch.where(self._varies(), squares, 0))
+
+    def _varies(self) -> Tensor:
+        """[d] bool: whether a dimension varies by more than its mean's rounding."""
+        return torch.as_tensor(self._squares) > self.n * (2**-52 * torch.as_tensor(self._mean)) ** 2
 
     @staticmethod
     def _ratio(residual: Tensor, squares: Tensor) -> Tensor:

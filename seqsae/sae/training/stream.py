@@ -1,5 +1,8 @@
 """A Stream over rows in memory. The contract: `sites`, `n_rows`, `next(n)`, `state()`, `restore(state)`; endless, seeded."""
 
+import hashlib
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,6 +30,7 @@ class ArrayStream:
             )
         if not torch.isfinite(rows).all():
             raise SeqsaeError(f"site {site!r}: the array holds NaN or infinite values; drop those rows")
+        self._grouped = groups is not None
         self._groups = np.arange(len(rows)) if groups is None else np.asarray(groups)
         if self._groups.shape != (len(rows),):
             raise SeqsaeError(
@@ -42,6 +46,19 @@ class ArrayStream:
     def sites(self) -> dict[str, int]:
         """Site to d_model."""
         return {self._site: self._rows.shape[1]}
+
+    @property
+    def n_groups(self) -> int | None:
+        """Number of different groups; None if each row is its own."""
+        return len(np.unique(self._groups)) if self._grouped else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of the rows and their groups."""
+        found = hashlib.sha256(f"{self._rows.dtype}{tuple(self._rows.shape)}".encode())
+        found.update(self._rows.contiguous().view(torch.uint8).numpy().data)
+        found.update(repr(self._groups.tolist()).encode() if self._grouped else b"")
+        return found.hexdigest()
 
     @property
     def n_rows(self) -> int:
@@ -69,9 +86,8 @@ class ArrayStream:
         """
         held = held_out(self._groups, share, f"site {self._site!r}")
         rest, held = torch.from_numpy(~held), torch.from_numpy(held)
-        return ArrayStream(self._rows[rest], self._site, self._seed, self._groups[rest.numpy()]), [
-            self._rows[held].float()
-        ]
+        groups = self._groups[rest.numpy()] if self._grouped else None
+        return ArrayStream(self._rows[rest], self._site, self._seed, groups), [self._rows[held].float()]
 
     def state(self) -> dict:
         """JSON-able; enough to go on from here."""

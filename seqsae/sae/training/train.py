@@ -19,9 +19,10 @@ from seqsae.sae import normalise
 from seqsae.sae.base import SAE, build
 from seqsae.sae.moments import sample
 from seqsae.sae.products.kernels import finite
-from seqsae.sae.quality.metrics import HELDOUT, measure
+from seqsae.sae.quality.metrics import HELDOUT, Quality, measure
 from seqsae.sae.spec import Budget, Spec
 from seqsae.sae.training import resume
+from seqsae.sae.training.judging import verdict
 from seqsae.sae.training.learner import Learner
 
 Heldout = Iterable[Tensor] | Callable[[], Iterable[Tensor]]
@@ -43,7 +44,7 @@ class Trained(NamedTuple):
     """What a training gives."""
 
     saes: list[SAE]
-    """One for each spec, in order, in eval mode on the budget's device."""
+    """One for each spec, in order, in eval mode on the budget's device, their weights fixed."""
     metrics: pl.DataFrame
     """A row for each SAE and measurement; columns `COLUMNS`."""
 
@@ -70,7 +71,7 @@ def train(
         SeqsaeError: unknown site, bad settings, NaN or infinite rows, a loss that is no number, a state that does not fit.
     """
     learners = _learners(stream, site, specs, budget)
-    run = _run(stream, site, specs, budget)
+    run = _run(stream, site, specs, budget, work)
     heldout = heldout if callable(heldout) else list(heldout)
     work = None if work is None else Path(work)
     start, rows = _restored(stream, learners, run, work)
@@ -88,7 +89,7 @@ def train(
             _saved(stream, learners, run, work, rows, step + 1)
     for learner in learners:
         learner.stopping.settle()
-    saes = [learner.sae.eval() for learner in learners]
+    saes = [learner.sae.eval().requires_grad_(False) for learner in learners]
     return Trained(saes, pl.DataFrame(rows, schema=COLUMNS))
 
 
@@ -110,10 +111,11 @@ def _learners(stream, site: str, specs: Sequence[Spec], budget: Budget) -> list[
     return learners
 
 
-def _run(stream, site: str, specs: Sequence[Spec], budget: Budget) -> dict:
+def _run(stream, site: str, specs: Sequence[Spec], budget: Budget, work: Path | str | None) -> dict:
     """What must be the same for a saved state to fit."""
     settings = {key: value for key, value in asdict(budget).items() if key != "device"}
-    return {"site": site, "n_rows": stream.n_rows, "specs": [asdict(spec) for spec in specs], **settings}
+    data = getattr(stream, "fingerprint", None) if work is not None else None
+    return {"site": site, "n_rows": stream.n_rows, "data": data, "specs": [asdict(spec) for spec in specs], **settings}
 
 
 def _batch(stream, site: str, budget: Budget) -> Tensor:
@@ -139,12 +141,22 @@ def _measured(learners: list[Learner], step: int, budget: Budget, heldout: Heldo
                 f"lower lr (now {learner.spec.height(learner.sae.d_model):.2g}) or look for extreme rows"
             )
         quality = measure(learner.sae, heldout() if callable(heldout) else heldout)
-        if learner.spec.patience is not None and not quality.n:
-            raise SeqsaeError("SAE training: patience is set and there are no held-out rows; give some, or no patience")
         row |= quality.row()
         rows.append({key: None if value != value else value for key, value in row.items()})  # NaN is no JSON
-        learner.stopping.watch(quality.fvu)
+        if learner.spec.patience is not None:
+            learner.stopping.watch(_verdict(learner, quality, heldout))
     return rows
+
+
+def _verdict(learner: Learner, quality: Quality, heldout: Heldout) -> float:
+    """What early stopping is to judge by. Raises SeqsaeError if the held-out rows say nothing."""
+    if not quality.n:
+        raise SeqsaeError("SAE training: patience is set and there are no held-out rows; give some, or no patience")
+    if math.isnan(quality.fvu):
+        raise SeqsaeError(
+            "SAE training: patience is set and the held-out rows are all equal; hold out others, or set no patience"
+        )
+    return verdict(learner.sae, quality.fvu, heldout() if callable(heldout) else heldout)
 
 
 def _saved(stream, learners: list[Learner], run: dict, work: Path | None, rows: list[dict], step: int) -> None:

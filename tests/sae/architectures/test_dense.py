@@ -135,3 +135,16 @@ def test_no_rows_give_no_places(case):
         assert picked(rows[:0], W_enc, b_enc, 12, precision).pre.shape == (0, 12)
         assert above(rows[:0], W_enc, b_enc, 0.0, precision).pre.shape == (0,)
         assert largest(rows[:0], W_enc, b_enc, 0, precision).pre.shape == (0,)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_bound_guessed_too_high_loses_no_larger_place(precision):
+    """Some rows are longer than those the bound is guessed from."""
+    generator = torch.Generator().manual_seed(0)
+    rows, W_enc = torch.randn(512, 32, generator=generator), 0.2 * torch.randn(512, 32, generator=generator).T
+    for longer in torch.arange(1.0, 1.4, 0.02):
+        x = rows * torch.where(torch.arange(512) % 8 == 0, longer, 1.0)[:, None]
+        pre = (x @ W_enc).flatten()
+        found = largest(x, W_enc, torch.zeros(512), 4096, precision)
+        places = found.pattern.rows.long() * 512 + found.pattern.latents.long()
+        assert pre[places].sum().item() == pytest.approx(pre.topk(4096).values.sum().item(), rel=1e-6)

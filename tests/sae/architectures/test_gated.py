@@ -39,9 +39,9 @@ def _dense_parts(sae, x, state):
     if not len(dead):
         return main, penalty, by_gate
     still = x - sae.b_dec.detach() if sae.options["subtract_b_dec"] else x
-    pre, left = (still @ sae.W_enc + sae.b_enc)[:, dead], (x - z @ sae.W_dec - sae.b_dec).detach()
-    straight = pre + (pre.relu() - pre).detach()
-    pre = pre + (pre.relu() - pre).detach()  # a relu, straight through
+    pre, left = still @ sae.W_enc + sae.b_enc, (x - z @ sae.W_dec - sae.b_dec).detach()
+    pre = ((pre + still @ (sae.W_enc * sae.r_mag.exp()) + sae.b_mag) / 2)[:, dead]
+    straight = pre + (pre.relu() - pre).detach()  # a relu, straight through
     return main, penalty, by_gate, sae.options["aux_weight"] * (left - straight @ sae.W_dec[dead]).square().mean()
 
 

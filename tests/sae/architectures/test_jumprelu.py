@@ -75,9 +75,11 @@ def _dense_loss(sae, x, state):
     dead = state.dead.nonzero().squeeze(1)
     if not len(dead):
         return total
-    if options["penalty"] == "tanh":
-        short = (t - pre).relu() * sae.W_dec.norm(dim=1)
-        total = total + options["pre_act_weight"] / 8 * short[:, dead].sum(1).mean()
+    pulled, lengths = pre, sae.W_dec.norm(dim=1)
+    if options["penalty"] != "tanh":
+        pulled, lengths = pre.detach(), lengths.detach()
+    short = (t - pulled).relu() * lengths
+    total = total + options["pre_act_weight"] / 8 * short[:, dead].sum(1).mean()
     still = (x - sae.b_dec.detach() if options["subtract_b_dec"] else x) @ sae.W_enc + sae.b_enc
     guess = (still + (still.relu() - still).detach())[:, dead] @ sae.W_dec[dead]
     return total + options["aux_weight"] * ((x - x_hat).detach() - guess).square().mean()
@@ -234,7 +236,7 @@ def test_planted_directions_are_found_at_the_planted_number(planted):
         ({"penalty": "l2"}, "unknown penalty 'l2'; choose one of l0, tanh, target"),
         ({"penalty": "target"}, "target_l0 is None; give a number from 0.1 to 8"),
         ({"penalty": "target", "target_l0": 9}, "target_l0 is 9; give a number from 0.1 to 8"),
-        ({"target_l0": 4}, "target_l0 belongs to penalty 'target', this is 'l0'; set that penalty"),
+        ({"penalty": "l0", "target_l0": 4}, "target_l0 belongs to penalty 'target', this is 'l0'; set that penalty"),
         ({"bandwidth": 0}, "bandwidth is 0; give a number above 0"),
         ({"threshold": -1}, "threshold is -1; give a number of at least 0"),
         ({"sparsity": "high"}, "sparsity is 'high'"),

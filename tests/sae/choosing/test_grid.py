@@ -45,5 +45,12 @@ def test_a_target_is_swept_where_the_penalty_is_one():
     found = _grid(config, widths=(64,), sparsities=(8, 16))
     assert [one.options for one in found] == [{"penalty": "target", "target_l0": value} for value in (8.0, 16.0)]
     assert sparsity_option(SaeConfig(architecture="jumprelu")) == "sparsity"
-    with pytest.raises(SeqsaeError, match="option 'target_l0' of 'jumprelu' has no default; give sparsities"):
+    assert sparsity_option(SaeConfig(architecture="jumprelu", options={"target_l0": 4})) == "target_l0"
+    with pytest.raises(SeqsaeError, match="target_l0 is None; give a number from 0.1 to 2048"):
         _grid(config, widths=(64,))
+
+
+@pytest.mark.parametrize(("name", "usual"), [("relu", 0.08), ("gated", 0.16), ("jumprelu", 0.003)])
+def test_sparsities_left_out_lie_around_the_architectures_own(name, usual):
+    found = _grid(SaeConfig(architecture=name), widths=(64,))
+    assert [one.options["sparsity"] for one in found] == pytest.approx([usual / 2, usual, 2 * usual])

@@ -1,5 +1,6 @@
 """Our SAEs out to each format and back: the same codes and reconstructions, or a refusal that says why."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -241,3 +242,22 @@ def test_float64_numbers_are_close_at_a_large_offset(tmp_path):
     x = rows() + 50
     back = out_and_back(sae, tmp_path, "saelens")
     assert np.abs(dense(back, x) - dense(sae, x)).max() < 1e-6 * 50 * 6
+
+
+def test_what_an_esmc_sae_reads_is_kept(tmp_path):
+    sae = sae_of("topk", "layer-norm")
+    with torch.no_grad():
+        sae.b_enc.zero_()
+    formats.write(sae, tmp_path / "a", "esmc")
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    (tmp_path / "a" / "config.json").write_text(json.dumps(config | {"use_residual_update_instead_of_states": True}))
+    formats.write(formats.read(tmp_path / "a"), tmp_path / "b", "esmc")
+    assert json.loads((tmp_path / "b" / "config.json").read_text())["use_residual_update_instead_of_states"] is True
+
+
+def test_weights_that_are_no_numbers_are_not_written(tmp_path):
+    sae = sae_of("topk", "none")
+    with torch.no_grad():
+        sae.W_dec[0, 0] = torch.nan
+    with pytest.raises(SeqsaeError, match="cannot hold this SAE: its weights: W_dec is too large"):
+        formats.write(sae, tmp_path / "x", "sparsify")

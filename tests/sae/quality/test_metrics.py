@@ -113,3 +113,12 @@ def test_the_row_of_the_metrics_has_every_column_and_nulls_without_rows():
     assert sum(row["density"]) == 16 and len(row["density"]) == len(EDGES) + 1
     assert row["density"][0] == round(16 * found.dead)
     assert set(measure(sae, []).row().values()) == {None}
+
+
+def test_a_dimension_that_does_not_vary_has_no_explained_variance():
+    x = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x[:, 1] = 0.1
+    seen = Unexplained()
+    for part in x.split(77):
+        seen.update(part, part + 0.01)
+    assert seen.explained().isnan().tolist() == [False, True, False]

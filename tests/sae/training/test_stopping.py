@@ -71,3 +71,26 @@ def test_without_rows_to_hold_out_early_stopping_is_refused(planted):
         train_room(ArrayStream(planted.rows, groups=[0] * len(planted.rows)), width=64, k=4, patience=1)
     with pytest.raises(SeqsaeError, match="groups of shape"):
         ArrayStream(planted.rows, groups=[0, 1])
+
+
+@pytest.mark.parametrize("name", ["relu", "jumprelu"])
+def test_where_a_penalty_sets_the_number_of_active_latents_dense_weights_are_not_kept(planted, name):
+    rows, held = planted.rows[:8000], [planted.rows[8000:9000]]
+    options = {"relu": {"sparsity": 0.1}, "jumprelu": {"target_l0": 4}}[name]
+    budget = Budget(600, 256, every=20)
+    free, patient = (
+        train(
+            ArrayStream(rows), "array", [Spec(64, None, name, patience=patience, options=options)], budget, held
+        ).saes[0]
+        for patience in (None, 8)
+    )
+    l0 = [measure(sae, held).l0 for sae in (free, patient)]
+    assert l0[1] < 1.5 * l0[0], l0
+
+
+def test_what_cannot_be_judged_is_refused(planted):
+    annealed = Spec(16, None, "relu", patience=2, options={"penalty": "lp", "p_end": 0.5})
+    with pytest.raises(SeqsaeError, match="cannot judge an SAE whose p is annealed"):
+        train(ArrayStream(planted.rows), "array", [annealed], BUDGET, [planted.rows[:50]])
+    with pytest.raises(SeqsaeError, match="patience is set and the held-out rows are all equal"):
+        train(ArrayStream(planted.rows), "array", [FEW], BUDGET, [torch.ones(20, 32)])

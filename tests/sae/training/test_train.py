@@ -180,3 +180,12 @@ def test_rows_that_turn_bad_and_losses_that_blow_up_are_told(planted):
         train(Bad(rows), "array", SPECS, BUDGET)
     with pytest.raises(SeqsaeError, match="the loss is no number by step .*lower lr"):
         train(ArrayStream(rows), "array", [Spec(48, 4, lr=1e38)], BUDGET)
+
+
+def test_a_state_of_other_data_is_not_gone_on_with(planted, tmp_path):
+    stream = Breaking(planted.rows[:3000], seed=4)
+    stream.at = 25
+    with pytest.raises(KeyboardInterrupt):
+        _train(planted, work=tmp_path, stream=stream)
+    with pytest.raises(SeqsaeError, match="holds the state of a training with data"):
+        _train(planted, work=tmp_path, stream=ArrayStream(planted.rows[:3000] + 1, seed=4))
