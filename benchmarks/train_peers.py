@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bars import Bars, parser
 from peers.contest import Contest
-from peers.plan import Plan
+from peers.plan import PEERS, Plan
 from peers.rounds import Rounds
 from peers.speed import Speed
 
@@ -22,7 +22,9 @@ def main() -> None:
     options = arguments()
     folder = Path(options.out).resolve()
     bars, rounds = Bars(), Rounds(folder / "train_peers.json", options.python, options.resume)
-    plan = Plan(folder / "peers", options.threads)
+    plan = Plan(
+        folder / "peers", options.threads, tuple(peer for peer in PEERS if peer.name in options.peers.split(","))
+    )
     shared = (plan, rounds, bars, options.precisions.split(","), options.quick)
     parts = named(Speed(*shared), Contest(*shared))
     for name in options.only.split(",") if options.only else parts:
@@ -47,6 +49,8 @@ def arguments():
     options.add_argument("--only", default="", help="parts, with commas between")
     options.add_argument("--resume", action="store_true", help="take finished rounds from OUT/train_peers.json")
     options.add_argument("--precisions", default="auto,float32", help="seqsae's; the first is held against the bars")
+    everyone = ",".join(peer.name for peer in PEERS)
+    options.add_argument("--peers", default=everyone, help="those to be held against, with commas between")
     options.add_argument("--threads", type=int, default=1, help="threads of each worker")
     options.add_argument("--python", default=".venv-bench/bin/python", help="interpreter that has the peers")
     chosen = options.parse_args()

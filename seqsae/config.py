@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from seqsae.errors import SeqsaeError
 
@@ -12,7 +12,17 @@ from seqsae.errors import SeqsaeError
 class Room(BaseModel):
     """Options of one room: unknown names are refused, values cannot be changed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, given: Any) -> Any:
+        """true is no 1."""
+        for name, value in given.items() if isinstance(given, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and "bool" not in str(field.annotation):
+                raise ValueError(f"{name} is {str(value).lower()}, not a number or text")
+        return given
 
 
 class RecordsConfig(Room):
@@ -27,7 +37,8 @@ class RecordsConfig(Room):
     covariate_schema: str | None = None
     """JSON that types the covariates; default: covariates.schema.json beside them."""
     labels: tuple[str, ...] = ()
-    """Label tables (MEDS: subject_id, prediction_time, one value column); the file name without suffix names a view."""
+    """Label tables (MEDS: subject_id, prediction_time, values of one kind): parquet files, or folders of them; the name
+    without suffix names a view."""
     cluster: str | None = None
     """Covariate that holds household or homology cluster; splits keep it whole. Default: subjects.parquet, if there."""
     split_salt: str = "seqsae"
@@ -227,6 +238,8 @@ def read(path: Path | str) -> RunConfig:
         document = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise SeqsaeError(f"{path}: no such config file; see examples/ for one to copy") from None
+    except RecursionError:
+        raise SeqsaeError(f"{path}: not valid TOML: nested too deep") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as cause:
         raise SeqsaeError(f"{path}: not valid TOML: {cause}") from None
     return _anchored(parse(RunConfig, document, str(path)), path.parent)

@@ -1,6 +1,5 @@
 """The order of the rooms: a study as a chain of artefacts, each made when it is first asked for and kept when nothing changed."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +19,15 @@ from seqsae.maps.room import atlas
 from seqsae.models.contract import SequenceModel
 from seqsae.models.opening import open_model
 from seqsae.pages.room import report
-from seqsae.pages.sweep_room import Sweep, sweep
+from seqsae.pages.sweep_room import Sweep, sweep, sweep_config
 from seqsae.pages.training import training_page
 from seqsae.progress import say
 from seqsae.records import room as records
 from seqsae.records.data import Dataset
 from seqsae.sae.base import SAE
+from seqsae.sae.choosing.grid import grid
 from seqsae.sae.room import train
+from seqsae.sae.training.feasible import feasible
 
 
 class Study:
@@ -50,9 +51,8 @@ class Study:
         self.seconds: dict[str, float] = {}
 
     def check(self) -> None:
-        """Look up every name in the config before anything long is begun. Raises SeqsaeError for one that is not there."""
-        for kind, name in (("models", self.config.model.name), ("saes", self.config.sae.architecture)):
-            plugins.find(kind, name)
+        """Look up every name in config and data before anything long is begun. Raises SeqsaeError for one that is not there."""
+        self.check_names()
         for view in self.config.harvest.views:
             view_of(self.data, view.name)
         if not self.data.covariates.schema["covariates"] and not self.data.labels:
@@ -60,6 +60,16 @@ class Study:
                 "the data has no covariates to tie features to; put covariates.parquet (or .csv) and "
                 "covariates.schema.json beside it, or name them in [records]"
             )
+
+    def check_names(self) -> None:
+        """Look at what the config alone can be judged by. Raises SeqsaeError for a name that is not there, or a wrong option."""
+        plugins.find("models", self.config.model.name)
+        feasible(self.config.sae, self.config.device)
+
+    def check_sweep(self, **lists) -> None:
+        """The same for a sweep, before anything long is begun."""
+        for one in grid(sweep_config(self.config.sae, **lists)):
+            feasible(one, self.config.device)
 
     @cached_property
     def records(self) -> shelf.Artefact:
@@ -144,20 +154,31 @@ class Study:
             made = {
                 view: associate(codes, covariates, out=self.out, config=room, seed=self.config.seed)
                 for view, codes in encoded.items()
+                if view != "full" or self._has_covariates
             }
         for one in made.values():
             _note_opening(self.out / "ledger.json", one.artefact)
         return made
 
+    @property
+    def told(self) -> Associated:
+        """What map and report are of: the first view, or the first that has something to be tied to."""
+        return self.associated.get(self.first.view) or next(iter(self.associated.values()))
+
+    @property
+    def _has_covariates(self) -> bool:
+        """Whether there is anything to tie features of whole records to; labels belong to their own views."""
+        return bool(self.data.covariates.schema["covariates"]) or not self.data.labels
+
     @cached_property
     def atlas(self) -> shelf.Artefact:
-        sae, associated = self.saes[0], self.associated[self.first.view]
+        sae, associated = self.saes[0], self.told
         with self._stage("atlas"):
             return atlas(sae, associated, out=self.out, config=self.config.atlas, seed=self.config.seed)
 
     @cached_property
     def report(self) -> Path:
-        associated, map_of_features, saes = self.associated[self.first.view], self.atlas, self.saes
+        associated, map_of_features, saes = self.told, self.atlas, self.saes
         with self._stage("report"):
             return report(associated, map_of_features, saes, out=self.out / "report", config=self.config.report)
 
@@ -235,9 +256,21 @@ def _write_config(study: Study) -> None:
     (study.out / "config.toml").write_text(tomli_w.dumps(document))
 
 
+def _opened(ledger: Path) -> list[dict]:
+    """The looks at the test split so far. Raises SeqsaeError if the ledger cannot be read: it must not be forgotten."""
+    if not ledger.exists():
+        return []
+    remedy = "put back a whole copy: it counts how often the test split was opened"
+    document = shelf.read_json(ledger, remedy)
+    entries = document.get("test_opened") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise SeqsaeError(f"{ledger}: has no list test_opened; {remedy}")
+    return entries
+
+
 def _note_opening(ledger: Path, artefact: shelf.Artefact) -> None:
     """Count each different look at the test split once: what was asked of it is in the artefact's key."""
-    entries = json.loads(ledger.read_text())["test_opened"] if ledger.is_file() else []
+    entries = _opened(ledger)
     entry = {
         "stage": "associate",
         "features": artefact.path.parent.name,

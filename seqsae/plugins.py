@@ -11,11 +11,11 @@ from seqsae.errors import SeqsaeError
 
 BUILTIN = {
     "sources": {
-        "meds": "seqsae.records.companions:local",
-        "fasta": "seqsae.records.companions:local",
-        "sequences": "seqsae.records.companions:local",
+        "meds": "seqsae.records.reading:local",
+        "fasta": "seqsae.records.reading:local",
+        "sequences": "seqsae.records.reading:local",
     },
-    "models": {},
+    "models": {"meds": "seqsae.models.meds:open"},
     "saes": {
         "relu": "seqsae.sae.architectures.relu:ReLU",
         "gated": "seqsae.sae.architectures.gated:Gated",

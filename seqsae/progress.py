@@ -42,18 +42,18 @@ def say(line: str) -> None:
         sys.stderr.flush()
 
 
-def track(items: Iterable, title: str, total: int | None = None) -> Iterator:
-    """Yield `items`, with a bar on a terminal or a line about every ten seconds elsewhere."""
+def track(items: Iterable, title: str, total: int | None = None, done: int = 0) -> Iterator:
+    """Yield `items`, with a bar on a terminal or a line about every ten seconds elsewhere; `done` of `total` were before."""
     total = len(items) if total is None and hasattr(items, "__len__") else total
     if not _state["on"]:
         yield from items
     elif sys.stderr.isatty():
-        yield from _bar(items, title, total)
+        yield from _bar(items, title, total, done)
     else:
-        yield from _lines(items, title, total)
+        yield from _lines(items, title, total, done)
 
 
-def _bar(items: Iterable, title: str, total: int | None) -> Iterator:
+def _bar(items: Iterable, title: str, total: int | None, done: int) -> Iterator:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -64,12 +64,12 @@ def _bar(items: Iterable, title: str, total: int | None) -> Iterator:
                 yield _state["below"]()
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(items, total=total, description=title)
+        yield from bar.track(items, total=total, completed=done, description=title)
 
 
-def _lines(items: Iterable, title: str, total: int | None) -> Iterator:
+def _lines(items: Iterable, title: str, total: int | None, first: int) -> Iterator:
     last = time.monotonic()
-    for done, item in enumerate(items):
+    for done, item in enumerate(items, first):
         if time.monotonic() - last > 10:
             say(f"  {title}: {done:,}" + (f" of {total:,}" if total else ""))
             last = time.monotonic()

@@ -6,9 +6,6 @@ is complete, so that a kill leaves either the old artefact or a partial one that
 Timings never enter a manifest: the same inputs give the same bytes.
 """
 
-import hashlib
-import io
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,7 +18,14 @@ import polars as pl
 
 from seqsae import schema
 from seqsae.errors import SeqsaeError
+from seqsae.files import read_json, read_parquet, save_tensors, write_json, write_table
+from seqsae.hashing import digest, hash_table, sha256
 from seqsae.progress import say
+
+__all__ = [
+    "Artefact", "digest", "existing", "hash_table", "key_of", "locked", "open_artefact", "read_json", "read_parquet", "save_tensors",
+    "sha256", "stage", "versions", "write_json", "write_table",
+]  # fmt: skip
 
 MANIFEST = "manifest.json"
 HASH_ON_READ = 64 * 2**20  # bytes; a larger file is checked by its size alone, its hash stays in the manifest
@@ -72,57 +76,6 @@ class Artefact:
 
     def has(self, name: str) -> bool:
         return name in self.manifest["files"]
-
-
-def read_parquet(path: Path, **options) -> pl.DataFrame:
-    """A parquet file. Raises SeqsaeError in one line if it is absent or unreadable."""
-    try:
-        return pl.read_parquet(path, **options)
-    except FileNotFoundError:
-        raise SeqsaeError(f"{path}: no such file; check the path") from None
-    except (pl.exceptions.PolarsError, OSError) as cause:
-        raise SeqsaeError(
-            f"{path}: not a readable parquet file ({str(cause).splitlines()[0]}); write it again"
-        ) from None
-
-
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_table(table: pl.DataFrame) -> str:
-    """Hex SHA-256 of a table's content: names, types and values, however it is stored."""
-    buffer = io.BytesIO()
-    # What lies under a null is whatever was in memory: nulls are hashed as a mask of their own.
-    nulls = [column.is_null().alias(f"{column.name}\0null") for column in table if column.null_count()]
-    filled = [_filled(column) for column in table]
-    pl.DataFrame(filled + nulls).rechunk().write_ipc(buffer, compression="uncompressed")
-    return hashlib.sha256(buffer.getbuffer()).hexdigest()
-
-
-def _filled(column: pl.Series) -> pl.Series:
-    """The column with one fixed value in the place of nulls."""
-    if not column.null_count():
-        return column
-    fixed = {pl.String: "", pl.Boolean: False}.get(column.dtype.base_type(), 0)
-    return column if column.dtype.is_nested() else column.fill_null(pl.lit(fixed).cast(column.dtype))
-
-
-def digest(document) -> str:
-    """Hex SHA-256 of a JSON-able document in canonical form."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def write_json(path: Path, document: dict) -> None:
-    """Write a document so that a reader sees the old or the new one, never half of it."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w") as file:
-        file.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def open_artefact(path: Path | str, kind: str) -> Artefact:
@@ -243,10 +196,8 @@ def _read_manifest(path: Path) -> dict:
         raise SeqsaeError(
             f"{path}: no finished artefact there (no {MANIFEST}); give the folder that a seqsae command printed"
         )
-    try:
-        return schema.check_document(json.loads(file.read_text()), "manifest", str(file))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise SeqsaeError(f"{file}: not valid JSON; delete {path} and run the stage again") from None
+    document = read_json(file, f"delete {path} and run the stage again")
+    return schema.check_document(document, "manifest", str(file))
 
 
 def _work_folder(out: Path, key: str) -> Path:

@@ -37,7 +37,7 @@ def check_source(source: Callable, *arguments: Any, **options: Any) -> Dataset:
 
 
 def _read(found: Dataset | Path | str) -> Dataset:
-    from seqsae.records.companions import read_source
+    from seqsae.records.reading import read_source
 
     return found if isinstance(found, Dataset) else read_source(Path(found))
 
@@ -65,7 +65,8 @@ def check_model(model: SequenceModel, records: Iterable[Record], tolerance: floa
     """
     records = list(records)
     samples = [model.prepare(record) for record in records]
-    if len(samples) < 3 or len({sample.length for sample in samples}) < 2:
+    too_alike = model.pad_invariant and len({sample.length for sample in samples}) < 2
+    if len(samples) < 3 or too_alike:
         raise SeqsaeError(f"check_model({model.name!r}): give at least three records of at least two lengths")
     if not model.sites:
         raise SeqsaeError(f"check_model({model.name!r}): the model names no sites")

@@ -12,7 +12,7 @@ ROOMS = [
     "records", "models", "activations", "sae", "features", "faithfulness", "associations", "maps", "pages", "exports",
     "pipeline", "cli", "__main__",
 ]  # fmt: skip
-SHARED = {"errors", "config", "plugins", "shelf", "schema", "progress", "disclosure", "examples_folder"}
+SHARED = {"errors", "config", "plugins", "shelf", "hashing", "files", "schema", "progress", "disclosure", "examples_folder"}
 MODULES = sorted((ROOT / "seqsae").rglob("*.py"))
 SOURCES = (
     MODULES
@@ -22,7 +22,7 @@ SOURCES = (
 
 
 WITHIN_SAE = [
-    {"products"}, {"moments", "normalise", "base", "fold", "spec", "random"}, {"architectures"}, {"formats", "checkpoint"},
+    {"products"}, {"arrays", "moments", "normalise", "recipe", "base", "fold", "spec", "random"}, {"architectures"}, {"formats", "checkpoint"},
     {"quality"}, {"training"}, {"choosing"}, {"promises", "room"},
 ]  # fmt: skip
 

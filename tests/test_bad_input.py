@@ -1,7 +1,12 @@
 """Input made to break it: each ends with exit code 2 and one line that names the input, and nothing is half written."""
 
 import json
+import os
+import resource
 import shutil
+import subprocess
+import sys
+from functools import partial
 
 import polars as pl
 import pytest
@@ -346,8 +351,6 @@ def test_a_damaged_checkpoint(damage, config_file, cli, tmp_path):
 def test_a_full_disk_is_one_line_and_loses_nothing(config_file, cli, tmp_path, monkeypatch):
     import errno
 
-    from seqsae.activations import harvesting
-
     assert cli("train", config_file, "--out", tmp_path / "run")[0] == 0
     kept = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
 
@@ -356,7 +359,46 @@ def test_a_full_disk_is_one_line_and_loses_nothing(config_file, cli, tmp_path, m
 
     config_file.write_text(config_file.read_text().replace("shard_samples = 64", "shard_samples = 32"))
     with monkeypatch.context() as patch:
-        patch.setattr(harvesting, "save_file", full)
+        patch.setattr("seqsae.shelf.save_tensors", full)
         refused(cli("train", config_file, "--out", tmp_path / "run"), "the disk is full")
     assert {path: path.read_bytes() for path in kept} == kept
     assert cli("train", config_file, "--out", tmp_path / "run")[0] == 0
+
+
+@pytest.mark.parametrize("room", [1_000, 12_000, 30_000])
+def test_where_files_may_not_grow_it_is_one_line_and_the_next_run_gives_the_same_bytes(
+    config_file, outsider, tmp_path, room
+):
+    """The writers of tables, of activations, and of training states meet the limit."""
+
+    def train(out: str, most: int = resource.RLIM_INFINITY) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "seqsae", "train", str(config_file), "--out", str(tmp_path / out)]
+        environment = {**os.environ, "PYTHONPATH": str(outsider)}
+        limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        return subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=limit)
+
+    cut = train("run", room)
+    assert cut.returncode == 2 and "Traceback" not in cut.stderr, cut.stderr
+    assert "the file grows beyond the allowed size" in cut.stderr.splitlines()[-1]
+    for out in ("run", "whole"):
+        assert train(out).returncode == 0
+    one, other = (
+        json.loads((tmp_path / out / "sae/gru-topk-32x4-seed0/manifest.json").read_text()) for out in ("run", "whole")
+    )
+    assert one["files"] == other["files"]
+
+
+def test_a_typo_in_the_sae_table_is_told_before_anything_is_trained(config_file, cli, tmp_path):
+    plain = config_file.read_text()
+    for typo, words in {
+        'architecture = "batch_topk"\n': "batch_topk",
+        'architecture = "relu"\n': "leave k out",
+        "options = {aux = 3}\n": "unknown option 'aux'",
+        "k = 400\n": "k is 400 with a width of 32",
+    }.items():
+        config_file.write_text(plain.replace("k = 4\n", typo if typo.startswith("k") else "k = 4\n" + typo))
+        refused(cli("train", config_file, "--out", tmp_path / "run"), words)
+        assert not list((tmp_path / "run").rglob("*"))
+    config_file.write_text(plain)
+    refused(cli("train", config_file, "--out", tmp_path / "run", "--sweep", "--widths", "abc"), "sweep.widths")
+    assert not list((tmp_path / "run").rglob("*"))

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+import typing
 from pathlib import Path
 from typing import get_args
 
@@ -68,13 +69,19 @@ def config_tables() -> str:
     for table, room in rooms().items():
         names = [name for name in room.model_fields if table or name not in rooms()]
         rows = [
-            f"| `{name}` | {default(room.model_fields[name])} | {cell(room.model_fields[name].description)} |"
+            f"| `{name}` | {default(room.model_fields[name])} | {cell(room.model_fields[name].description)}{choices(room.model_fields[name])} |"
             for name in names
         ]
         title = f"`[{table}]`" if table else "At the top of the file"
         title = "`views` of `[harvest]`" if table == "harvest.views" else title
         parts.append(f"{title}\n\n| option | default | meaning |\n|---|---|---|\n" + "\n".join(rows))
     return "\n\n".join(parts)
+
+
+def choices(field) -> str:
+    """What the option may be, where it is one of a few words."""
+    words = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is typing.Literal else ()
+    return f" One of {', '.join(f'`{word}`' for word in words)}." if words else ""
 
 
 def default(field) -> str:

@@ -88,7 +88,7 @@ def test_wrong_folders_are_refused(tmp_path):
     with pytest.raises(SeqsaeError, match="holds 'thing', not 'sae'"):
         shelf.open_artefact(tmp_path / "a", "sae")
     (tmp_path / "a" / "manifest.json").write_text("{")
-    with pytest.raises(SeqsaeError, match="not valid JSON"):
+    with pytest.raises(SeqsaeError, match="not a JSON document"):
         shelf.open_artefact(tmp_path / "a", "sae")
     (tmp_path / "file").write_text("")
     with pytest.raises(SeqsaeError, match="a file stands where"):

@@ -10,7 +10,7 @@ from conftest import write_events
 
 from seqsae import plugins
 from seqsae.errors import SeqsaeError
-from seqsae.records.data import dataset
+from seqsae.records.reading import dataset
 from seqsae.sae.architectures.topk import TopK
 from seqsae.sae.base import Codes
 from seqsae.testing import check_sae, check_source

@@ -5,7 +5,7 @@ import statistics
 
 from bars import Bars
 
-from peers.plan import LEARNING_RATES, PEERS, SAE_LENS, Contestant, Plan, ours
+from peers.plan import LEARNING_RATES, SAE_LENS, Contestant, Plan, ours
 from peers.rounds import Rounds, Run
 
 STEPS, QUICK_STEPS = {"8d": 800, "32d": 300}, {"8d": 150, "32d": 80}
@@ -25,15 +25,15 @@ class Contest:
 
     def __init__(self, plan: Plan, rounds: Rounds, bars: Bars, precisions: list[str], quick: bool):
         self.plan, self.rounds, self.bars = plan, rounds, bars
-        self.ours = ours(precisions)
+        self.ours, self.peers = ours(precisions), plan.peers
         self.steps = QUICK_STEPS if quick else STEPS
         self.rates = LEARNING_RATES[1::2] if quick else LEARNING_RATES
         self.seeds = 1 if quick else SEEDS
 
     def topk(self, shape: str) -> None:
         """TopK against all peers: quality at equal steps, and time to the best peer's."""
-        runs = self._runs(f"quality-{shape}", shape, [*self.ours, *PEERS])
-        best = min(PEERS, key=lambda peer: _mean(runs[peer.name], "fvu")).name
+        runs = self._runs(f"quality-{shape}", shape, [*self.ours, *self.peers])
+        best = min(self.peers, key=lambda peer: _mean(runs[peer.name], "fvu")).name
         for mine in self.ours:
             self._compare(f"TopK at {shape}, {mine.name}", runs[mine.name], runs, best)
         self._time(shape, runs)
@@ -80,20 +80,22 @@ class Contest:
         """Means over the seeds. FVU and dead latents against the peer of the least FVU, the rest against each one's best."""
         self.bars.at_most(f"{what}: FVU / that of {best}", _mean(mine, "fvu") / _mean(runs[best], "fvu"), 1.02)
         for figure in ("recovered", "f1"):
-            most = max(_mean(runs[peer.name], figure) for peer in PEERS)
+            most = max(_mean(runs[peer.name], figure) for peer in self.peers)
             self.bars.at_least(f"{what}: {figure} - best peer's", _mean(mine, figure) - most, 0.0)
         self.bars.at_most(f"{what}: dead - that of {best}", _mean(mine, "dead") - _mean(runs[best], "dead"), 0.0)
 
     def _time(self, shape: str, runs: dict[str, list[Run]]) -> None:
         """CPU seconds until the FVU that the best peer reaches, seed by seed."""
-        targets = [min(runs[peer.name][seed].curve[-1][2] for peer in PEERS) for seed in range(self.seeds)]
-        racing = (self.ours[0], *PEERS)
+        targets = [min(runs[peer.name][seed].curve[-1][2] for peer in self.peers) for seed in range(self.seeds)]
+        racing = (self.ours[0], *self.peers)
         seconds = {one: [_reached(*pair) for pair in zip(runs[one.name], targets, strict=True)] for one in racing}
-        best = [min(seconds[peer][seed] for peer in PEERS) for seed in range(self.seeds)]
+        best = [min(seconds[peer][seed] for peer in self.peers) for seed in range(self.seeds)]
         for one in racing:
             again = self._longer(shape, one, runs[one.name], targets, best)
             seconds[one] = [min(pair) for pair in zip(seconds[one], again, strict=True)]
-        ratios = [seconds[racing[0]][seed] / min(seconds[peer][seed] for peer in PEERS) for seed in range(self.seeds)]
+        ratios = [
+            seconds[racing[0]][seed] / min(seconds[peer][seed] for peer in self.peers) for seed in range(self.seeds)
+        ]
         print(f"\ntime to quality at {shape}: CPU seconds to FVU " + ", ".join(f"{target:.4f}" for target in targets))
         for one in racing:
             print(f"{one.name:24}  " + "  ".join(f"{value:8.1f}" for value in seconds[one]))

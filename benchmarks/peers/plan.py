@@ -64,6 +64,8 @@ class Plan:
     folder: Path
     """Where the data are written."""
     threads: int
+    peers: tuple[Contestant, ...] = PEERS
+    """Who we are held against."""
 
     def job(self, contestant: Contestant, shape: str, steps: int, lr: float = 3e-3, seed: int = 0, **other) -> dict:
         """A job for `peers.worker`: architecture topk, no quality, malloc as it comes, unless `other` says otherwise."""

@@ -2,7 +2,7 @@
 
 from bars import Bars
 
-from peers.plan import AUTOCAST, FLOORS, PEERS, SAE_LENS, SPARSIFY, Contestant, Plan, ours
+from peers.plan import AUTOCAST, FLOORS, SAE_LENS, SPARSIFY, Contestant, Plan, ours
 from peers.rounds import Rounds, Run
 
 STEPS = {"B": 24, "C": 12, "D": 6}
@@ -28,7 +28,7 @@ class Speed:
     def topk(self, shape: str) -> None:
         """TopK as shipped."""
         extra = (AUTOCAST, *FLOORS) if shape == "C" else ()
-        runs = self._timed(f"speed-{shape}", shape, [*self.ours, *PEERS, *extra])
+        runs = self._timed(f"speed-{shape}", shape, [*self.ours, *self.plan.peers, *extra])
         self._ratio(f"TopK at {shape}", runs, SPARSIFY.name, self.first, OVER_SPARSIFY[shape])
         self._ratio(f"TopK at {shape}", runs, SAE_LENS.name, self.first, OVER_SAE_LENS)
         if shape in "BC" and self.float32 in runs:
@@ -37,12 +37,12 @@ class Speed:
             self._ratio("TopK at C", runs, AUTOCAST.name, self.first, 3.0)
             self._floor(runs)
         if shape == "D":
-            leanest = min(runs[peer.name].peak_mb for peer in PEERS)
+            leanest = min(runs[peer.name].peak_mb for peer in self.plan.peers)
             self.bars.at_most("peak memory at D, ours / leanest peer", runs[self.first].peak_mb / leanest, 0.5)
 
     def tuned(self, shape: str) -> None:
         """TopK where malloc gives freed memory out again, for everybody."""
-        runs = self._timed(f"tuned-{shape}", shape, [*self.ours, *PEERS], tuned_malloc=True)
+        runs = self._timed(f"tuned-{shape}", shape, [*self.ours, *self.plan.peers], tuned_malloc=True)
         self._ratio(f"TopK with tuned malloc at {shape}", runs, SPARSIFY.name, self.first, 2.5)
 
     def kinds(self, shape: str) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from seqsae import schema, shelf
@@ -21,7 +20,7 @@ from seqsae.activations.views import View, passes_of, view_of
 from seqsae.config import HarvestConfig, ViewConfig
 from seqsae.errors import SeqsaeError
 from seqsae.models.contract import Sample, SequenceModel
-from seqsae.progress import track
+from seqsae.progress import say, track
 from seqsae.records.data import Dataset
 from seqsae.records.room import fingerprint
 
@@ -90,11 +89,13 @@ class _Job:
             n_rows = _read_counts(marker)
             counts.extend(n_rows)
             offset += sum(n_rows)
+        for line in self.model.account():
+            say(f"model {self.model.name!r}: {line}")
         if not offset:
             raise SeqsaeError(f"view {self.view.name!r}: no activation rows at all; are the records empty?")
-        self.view.samples(np.array(counts)).write_parquet(work / "samples.parquet")
-        self.data.subjects.write_parquet(work / "subjects.parquet")
-        self.data.splits.write_parquet(work / "splits.parquet")
+        shelf.write_table(work / "samples.parquet", self.view.samples(np.array(counts)))
+        shelf.write_table(work / "subjects.parquet", self.data.subjects)
+        shelf.write_table(work / "splits.parquet", self.data.splits)
 
     def _shard(self, work: Path, number: int, samples: range, offset: int) -> list[int]:
         """Write one shard; its rows a sample."""
@@ -114,8 +115,8 @@ class _Job:
                 held[site][torch.from_numpy(places)] = _narrow(value, self.config.dtype, site, self.model.name)
         for site in self.config.sites:
             value = held.get(site, torch.empty(0, self.model.sites[site] or 0, dtype=DTYPES[self.config.dtype]))
-            save_file({"activations": value}, work / site_folder(site) / f"shard-{number:05d}.safetensors")
-        _rows_table(prepared, samples, offset).write_parquet(work / f"rows-{number:05d}.parquet")
+            shelf.save_tensors(work / site_folder(site) / f"shard-{number:05d}.safetensors", {"activations": value})
+        shelf.write_table(work / f"rows-{number:05d}.parquet", _rows_table(prepared, samples, offset))
         return [len(sample) for sample in prepared]
 
     def _read(self, prepared: list[Sample], samples: list[int]) -> dict[str, Tensor]:

@@ -117,12 +117,12 @@ def _write(encoded: Encoded, covariates: Covariates, config: AssociateConfig, se
     baselines = baseline_table(encoded, sources, aims, config)
     table = _with_readouts(table, baselines)
     table = table.select(*schema.columns("associations"))
-    schema.check_table(table, "associations", "associations").write_parquet(work / "associations.parquet")
-    baselines.write_parquet(work / "baselines.parquet")
+    shelf.write_table(work / "associations.parquet", schema.check_table(table, "associations", "associations"))
+    shelf.write_table(work / "baselines.parquet", baselines)
     if covariates.truth is not None:
-        concept_table(encoded, covariates, seed).write_parquet(work / "concepts.parquet")
+        shelf.write_table(work / "concepts.parquet", concept_table(encoded, covariates, seed))
     if config.resplits:
-        resplit_table(encoded, sources, every, config, seed).write_parquet(work / "resplits.parquet")
+        shelf.write_table(work / "resplits.parquet", resplit_table(encoded, sources, every, config, seed))
 
 
 def _with_verdicts(table: pl.DataFrame) -> pl.DataFrame:

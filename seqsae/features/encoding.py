@@ -97,14 +97,16 @@ def _write(saes: list[SAE], acts: Store, site: str, config: FeaturesConfig, work
     for number, rows in enumerate(track(list(blocks(np.arange(acts.n_rows))), "encode")):
         with torch.no_grad():
             part = as_csr(saes[0].encode(acts.read(site, rows)), saes[0].W_dec.shape[0])
-        _codes_table(part, rows).write_parquet(work / f"codes-{number:05d}.parquet")
+        shelf.write_table(work / f"codes-{number:05d}.parquet", _codes_table(part, rows))
         parts.append(part)
     codes = sp.vstack(parts, format="csr")
     train = acts.rows_in("train")
     tokens, names = token_codes(acts)
     norms = saes[0].W_dec.norm(dim=1).detach().numpy()
-    profile(codes[train], acts, tokens[train], names, stability(saes), norms).write_parquet(work / "profile.parquet")
-    examples(codes[train], train, acts, config.examples, config.context).write_parquet(work / "examples.parquet")
+    shelf.write_table(
+        work / "profile.parquet", profile(codes[train], acts, tokens[train], names, stability(saes), norms)
+    )
+    shelf.write_table(work / "examples.parquet", examples(codes[train], train, acts, config.examples, config.context))
 
 
 def _codes_table(part: sp.csr_array, rows: np.ndarray) -> pl.DataFrame:

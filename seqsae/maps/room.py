@@ -37,9 +37,8 @@ def atlas(
 
     def write(work: Path) -> None:
         directions = sae.W_dec.detach().cpu().numpy()
-        make(directions, associated.encoded.profile, associated.table, config, seed).write_parquet(
-            work / "atlas.parquet"
-        )
+        atlas = make(directions, associated.encoded.profile, associated.table, config, seed)
+        shelf.write_table(work / "atlas.parquet", atlas)
 
     return shelf.stage(folder, "atlas", options, inputs, write, ("umap-learn", "hdbscan"))
 

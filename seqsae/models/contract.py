@@ -121,6 +121,10 @@ class SequenceModel(ABC):
         """The batch with the tokens at `where` [B, T] bool replaced by the mask token. Only masked LMs can."""
         raise SeqsaeError(f'model {self.name!r} has no masked readout; use readout = "observed"')
 
+    def account(self) -> list[str]:
+        """What `prepare` has left out of the records since this was last asked, a line each; a harvest says them."""
+        return []
+
     def forward(self, batch: Batch) -> Any:
         """The module's own output for a batch."""
         with hooks.plain_attention():

@@ -1,6 +1,6 @@
 """Everything the page shows, gathered in one place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -31,3 +31,5 @@ class Content:
     """Benjamini-Hochberg level on the select split that makes an association a discovery."""
     cards: int = 60
     """Features with a card of their own."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Token -> what a person calls it, for the tokens of which the data say it."""

@@ -60,6 +60,7 @@ def html(content: Content) -> str:
 def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict:
     """What the page's scripts read."""
     cards = tables.carded(content, units, found)
+    examples = tables.examples(content, cards)
     sources = in_order(set(units["source"]) | (set(content.concepts["source"]) if _has(content.concepts) else set()))
     return {
         "q": content.q,
@@ -70,7 +71,8 @@ def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.
         "associations": columns(tables.shown(found, cards)),
         "features": columns(tables.features(content)),
         "cards": cards,
-        "examples": tables.examples(content, cards),
+        "examples": examples,
+        "names": tables.names(content, examples["tokens"]),
         "concepts": columns(content.concepts.sort("concept", "source")) if _has(content.concepts) else None,
         "charts": drawings(content, known, found, units),
     }

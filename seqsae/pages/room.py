@@ -11,6 +11,7 @@ from seqsae.config import ReportConfig
 from seqsae.maps.room import atlas as lay_out
 from seqsae.pages.content import Content
 from seqsae.pages.page import render
+from seqsae.records.code_table import names as code_names
 from seqsae.sae.base import SAE
 
 
@@ -33,6 +34,8 @@ def report(
     atlas = atlas or lay_out(associated.encoded.sae, associated)
     inputs = {"associations": associated.artefact, "features": associated.encoded.artefact, "atlas": atlas}
     inputs |= {f"sae{i}": sae.artefact for i, sae in enumerate(saes)}
+    if associated.covariates.code_table is not None:
+        inputs["names"] = shelf.digest(_names(associated))
 
     def write(work: Path) -> None:
         render(content(associated, atlas, saes, config), work / "index.html")
@@ -45,7 +48,7 @@ def report(
 
 def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], config: ReportConfig) -> Content:
     """Everything the page shows."""
-    encoded = associated.encoded
+    encoded, names = associated.encoded, _names(associated)
     return Content(
         title=config.title,
         run=run_card(associated, saes),
@@ -62,7 +65,14 @@ def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], 
         resplits=associated.resplits,
         q=associated.artefact.manifest["config"]["q"],
         cards=config.features,
+        names=names,
     )
+
+
+def _names(associated: Associated) -> dict[str, str]:
+    """Token -> human name, by the code table of the data."""
+    table = associated.covariates.code_table
+    return {} if table is None else code_names(table, associated.encoded.store.rows["token"].unique().sort())
 
 
 def run_card(associated: Associated, saes: Sequence[SAE]) -> dict:

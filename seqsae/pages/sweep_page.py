@@ -10,6 +10,10 @@ from seqsae.sae.choosing.frontier import cells
 from seqsae.sae.choosing.stitching import THRESHOLD, agreement
 from seqsae.sae.choosing.sweep import Comparison
 
+BANNER = (
+    '<div class="internal"><b>Internal</b> This page compares SAEs: curves and counts, no token and no subject. It has not '
+    "been through a release's checks.</div>"
+)
 SCRIPTS = ("dom.js", "table.js", "data.js", "charts.js", "nav.js", "sweep.js")
 
 
@@ -23,7 +27,7 @@ def html(found: Comparison, site: str) -> str:
         "stitching": columns(agreement(found.stitching)),
         "charts": {name: chart for name, chart in charts.items() if chart is not None},
     }
-    return offline.document(f"Sweep at {site}", _sections(found, data["charts"]), data, SCRIPTS)
+    return offline.document(f"Sweep at {site}", _sections(found, data["charts"]), data, SCRIPTS, BANNER)
 
 
 def splits(found: Comparison) -> pl.DataFrame:
@@ -76,7 +80,7 @@ def _recommendation(found: Comparison) -> str:
                 markup.tile(markup.value(row["width"]), "latents", escape(row["name"])),
                 markup.tile(markup.value(row["l0"]), "active latents a row", "L0 on held-out rows"),
                 markup.tile(markup.value(row["fvu"]), "variance unexplained", "FVU on held-out rows"),
-                markup.tile(f"{row['dead']:.1%}", "dead latents", "fire on no held-out row"),
+                markup.tile(f"{row['dead']:.1%}", "dead latents", f"fire on no held-out row; seed {row['seed']}"),
             ]
         )
     cautions = "; ".join(escape(line) for line in chosen["cautions"])

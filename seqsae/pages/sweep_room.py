@@ -59,6 +59,11 @@ class Sweep:
         return self.comparison.recommendation["reason"]
 
     @property
+    def cautions(self) -> list[str]:
+        """What to mind about it; empty if nothing."""
+        return self.comparison.recommendation["cautions"]
+
+    @property
     def recommended(self) -> SAE | None:
         """The SAE to take; None if none is fit to use."""
         found = self.frontier["recommended"].arg_true()
@@ -90,10 +95,8 @@ def sweep(
     Raises:
         SeqsaeError: wrong settings, unknown site, activations that are not finite, no rows to compare on.
     """
-    base = (config or SaeConfig()).model_dump()
-    base["sweep"] |= {name: options.pop(name) for name in SweepConfig.model_fields if name in options}
     named = {} if architecture is None else {"architecture": architecture}
-    config = parse(SaeConfig, {**base, **named, **options}, "sweep")
+    config = sweep_config(config or SaeConfig(), **named, **options)
     if isinstance(acts, Store):
         site = site_of(acts.artefact.manifest["config"]["sites"], site)
         return _on_store(acts, site, config, Path(out) if out else acts.path.parents[1], seed, device)
@@ -101,6 +104,13 @@ def sweep(
         raise SeqsaeError("sweep: only a sweep over harvested activations is written; leave out=, or harvest first")
     stream = stream_of(acts, seed)
     return _on_stream(stream, site_of(list(stream.sites), site), config, device)
+
+
+def sweep_config(config: SaeConfig, **options: Any) -> SaeConfig:
+    """The config with options over it: widths, ks, sparsities and seeds go to its sweep. Raises SeqsaeError if one is wrong."""
+    base = config.model_dump()
+    base["sweep"] |= {name: options.pop(name) for name in SweepConfig.model_fields if name in options}
+    return parse(SaeConfig, {**base, **options}, "sweep")
 
 
 def _on_store(acts: Store, site: str, config: SaeConfig, out: Path, seed: int, device: str) -> Sweep:
@@ -151,7 +161,7 @@ def _points(names: list[str], saes: list[SAE], metrics: Iterable[pl.DataFrame], 
 
 def _write(found: Comparison, site: str, work: Path) -> None:
     for name in TABLES:
-        getattr(found, name).write_parquet(work / f"{name}.parquet")
+        shelf.write_table(work / f"{name}.parquet", getattr(found, name))
     shelf.write_json(work / "recommendation.json", found.recommendation)
     offline.write(sweep_page.html(found, site), work / "sweep.html")
 

@@ -3,6 +3,8 @@
 A *pair* is what one feature is held against: a covariate, one of its categories, and the unit of observation.
 """
 
+import re
+
 import polars as pl
 
 from seqsae.pages.content import Content
@@ -10,6 +12,9 @@ from seqsae.pages.content import Content
 PAIR = ["covariate", "category", "unit"]
 PER_CARD = 8  # associations of a feature that has a card
 PER_FEATURE = 3  # and of one that has none
+_TOKEN = re.compile(
+    r"(?P<token>.*?)(?P<rest>(, (rate|mean|max|min))?(, low)?)", re.DOTALL
+)  # a label of a token baseline
 HOLM = 0.05  # level of the Holm-corrected p on the test split
 
 
@@ -62,12 +67,31 @@ def discoveries(found: pl.DataFrame, q: float) -> pl.DataFrame:
 
 def best_units(content: Content, known: pl.DataFrame) -> pl.DataFrame:
     """The baselines with their pair; `feature` of source `sae` is the best feature itself, where it is told."""
+    table = content.baselines.with_columns(baseline=_with_name(content))
     told = pl.coalesce("feature", pl.col("baseline").str.extract(r"(\d+)").cast(pl.Int32, strict=False))
     return (
-        content.baselines.join(known.select("pair", *PAIR), on=PAIR, how="left", nulls_equal=True)
+        table.join(known.select("pair", *PAIR), on=PAIR, how="left", nulls_equal=True)
         .with_columns(feature=pl.when(pl.col("source") == "sae").then(told).otherwise("feature"))
         .sort("pair", "source", "feature", "baseline", nulls_last=True)
     )
+
+
+def _with_name(content: Content) -> pl.Expr:
+    """The labels of baselines, those that are tokens with their name in brackets (and the pooling behind it)."""
+    is_token = pl.col("source").is_in(["token", "token-seen"])
+    parts = {label: _TOKEN.fullmatch(label) for label in content.baselines.filter(is_token)["baseline"].unique()}
+    named = {
+        label: f"{part['token']} ({content.names[part['token']]}){part['rest']}"
+        for label, part in parts.items()
+        if part["token"] in content.names
+    }
+    return pl.when(is_token).then(pl.col("baseline").replace(named)).otherwise("baseline")
+
+
+def names(content: Content, tokens: list[str]) -> dict[str, str]:
+    """The names of the tokens that the page shows: commonest ones of features, and `tokens` of the examples."""
+    shown = {*tokens, *content.profile["best_token"].drop_nulls()}
+    return {token: content.names[token] for token in sorted(shown) if token in content.names}
 
 
 def covariates(content: Content, known: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

@@ -42,7 +42,7 @@ NUMBERS = [
         "Dead",
         lambda document: document["dead"],
         ".1%",
-        "Latents that are active in none of these rows. They take up room and mean nothing.",
+        "Latents that are active in none of these held-out rows: rare ones, and ones that are never active. Compare with dead in training.",
     ),
     Number(
         "Dense",

@@ -1,7 +1,7 @@
-"""What lies beside the data: covariates, clusters, annotations, label tables, planted truth."""
+"""What lies beside the data: covariates, clusters, annotations, planted truth."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,52 +12,12 @@ from seqsae import schema
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
 from seqsae.records import covariates as cov
-from seqsae.records import meds, sequences
 from seqsae.records.data import Dataset, key_by_subject
 from seqsae.shelf import read_parquet
 
 
-def read_source(path: Path, covariates: Any = None, document: Any = None) -> Dataset:
-    """Data from a path, recognised by what is there, with the companion tables of its folder.
-
-    Args:
-        covariates, document: covariate table and schema (see `with_covariates`) in the place of those beside the data.
-    Raises:
-        SeqsaeError: nothing there that can be read, naming what would be.
-    """
-    if (path / "data").is_dir():
-        data, folder = meds.read(path), path
-    else:
-        file = _sequence_file(path)
-        data, folder = sequences.read(file), file.parent
-    found = (folder / f"covariates.{kind}" for kind in ("parquet", "csv"))
-    table = covariates if covariates is not None else next((file for file in found if file.is_file()), None)
-    beside = folder / "covariates.schema.json"
-    if table is None and document is None and beside.is_file():
-        document = beside
-    return with_covariates(_beside(data, folder), table, document)
-
-
-def local(path: Path | str | None) -> Path:
-    """The built-in sources `meds`, `fasta` and `sequences`: what stands at the path, recognised by what it is."""
-    if path is None:
-        raise SeqsaeError("this source needs a path; give records.path in the config, or --data")
-    if not Path(path).exists():
-        raise SeqsaeError(f"{path}: no such file or folder; check the path")
-    return Path(path)
-
-
-def _sequence_file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    for file in sorted(path.iterdir()):
-        if file.name == "sequences.parquet" or file.name.removesuffix(".gz").endswith(sequences.FASTA):
-            return file
-    raise SeqsaeError(f"{path}: neither a MEDS folder (data/*.parquet) nor one with sequences.parquet or a .fasta file")
-
-
-def _beside(data: Dataset, folder: Path) -> Dataset:
-    """`data` with subjects.parquet (clusters), annotations, labels/ and truth of its folder, where they are."""
+def with_neighbours(data: Dataset, folder: Path) -> Dataset:
+    """`data` with subjects.parquet (clusters), annotations and truth of its folder, where they are."""
     if (folder / "subjects.parquet").is_file():
         data = with_cluster(data, _cluster_table(folder / "subjects.parquet"))
     if (folder / "annotations.parquet").is_file():
@@ -66,7 +26,7 @@ def _beside(data: Dataset, folder: Path) -> Dataset:
         truth = schema.check_document(_json(folder / "truth.json"), "truth", str(folder / "truth.json"))
         file = folder / "truth_spans.parquet"
         data = replace(data, truth=truth, truth_spans=schema.check_table(read_parquet(file), "truth_spans", str(file)))
-    return with_labels(data, sorted((folder / "labels").glob("*.parquet")))
+    return data
 
 
 def _json(path: Path) -> dict:
@@ -183,43 +143,3 @@ def _cluster_table(file: Path) -> pl.DataFrame:
     if not {"subject_id", "cluster"} <= set(table.columns):
         raise SeqsaeError(f"{file}: needs the columns subject_id and cluster, found {', '.join(table.columns)}")
     return table.select("subject_id", pl.col("cluster").cast(pl.String))
-
-
-def with_labels(data: Dataset, labels: Mapping[str, Any] | Iterable[str | Path] | None) -> Dataset:
-    """`data` with label tables: subject_id, prediction_time and values (MEDS LabelSchema), one view each."""
-    if not labels:
-        return data
-    named = dict(labels) if isinstance(labels, Mapping) else {Path(path).stem: path for path in labels}
-    tables = {name: _labels(data, name, table) for name, table in named.items()}
-    return replace(data, labels={**data.labels, **tables})
-
-
-def _labels(data: Dataset, name: str, table: Any) -> pl.DataFrame:
-    where = f"labels {name!r}"
-    if name == "full":
-        raise SeqsaeError(
-            "labels: a label table cannot be called 'full', which is the view of whole records; rename it"
-        )
-    if data.kind != "events":
-        raise SeqsaeError(f"{where}: prediction times need events with times; this data has {data.kind}")
-    frame = table if isinstance(table, pl.DataFrame) else read_parquet(Path(table))
-    keyed = schema.check_table(key_by_subject(frame, data.subjects, where), "labels", where)
-    first = (
-        data.table.filter(pl.col("time").is_not_null() & (pl.col("code") != "MEDS_BIRTH"))
-        .group_by("subject")
-        .agg(pl.col("time").min().alias("first"))
-    )
-    known = keyed.join(first, on="subject", how="inner", maintain_order="left").filter(
-        pl.col("prediction_time") >= pl.col("first")
-    )
-    lost = len(frame) - len(known)
-    if not len(known):
-        raise SeqsaeError(f"{where}: every prediction time is before its subject's first event; check the times")
-    if lost:
-        say(f"{where}: {lost} of {len(frame)} left out (unknown subject, or nothing known at the prediction time)")
-    known = known.drop("first").unique(maintain_order=True).sort("subject", "prediction_time")
-    twice = known.filter(pl.struct("subject", "prediction_time").is_duplicated())
-    if len(twice):
-        who, when = data.subjects["subject_id"][twice["subject"][0]], twice["prediction_time"][0]
-        raise SeqsaeError(f"{where}: subject_id {who!r} has two different labels at {when}; keep one")
-    return known

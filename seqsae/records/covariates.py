@@ -31,6 +31,8 @@ class Covariates:
     """Planted truth (schema `truth`), for synthetic data."""
     truth_spans: pl.DataFrame | None = None
     """Schema `truth_spans`."""
+    code_table: pl.DataFrame | None = None
+    """Schema `code_table`: what codes are called in a report; no statistic reads it."""
 
 
 def read_table(path: Path) -> pl.DataFrame:

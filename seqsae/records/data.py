@@ -1,10 +1,8 @@
 """The data of a study in memory: subjects, their records, covariates, annotations, splits, labels."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -40,6 +38,8 @@ class Dataset:
     """[subjects] split as MEDS calls it, where the source brings one; made into `splits` once clusters are known."""
     labels: dict[str, pl.DataFrame] = field(default_factory=dict)
     """View name to label table (schema `labels`)."""
+    code_table: pl.DataFrame | None = None
+    """Schema `code_table`: what codes are called, where the source says it."""
     truth: dict | None = None
     """Planted truth (schema `truth`), for synthetic data."""
     truth_spans: pl.DataFrame | None = None
@@ -49,7 +49,13 @@ class Dataset:
     def covariates(self) -> Covariates:
         """All that features may be tied to, as `associate` takes it."""
         return Covariates(
-            self.covariate_table, self.covariate_schema, self.annotations, self.labels, self.truth, self.truth_spans
+            table=self.covariate_table,
+            schema=self.covariate_schema,
+            annotations=self.annotations,
+            labels=self.labels,
+            truth=self.truth,
+            truth_spans=self.truth_spans,
+            code_table=self.code_table,
         )
 
     def __len__(self) -> int:
@@ -91,56 +97,13 @@ class Dataset:
         return np.searchsorted(self.table["subject"].to_numpy(), np.arange(len(self) + 1))
 
 
-def dataset(
-    source: Any,
-    covariates: pl.DataFrame | str | Path | None = None,
-    labels: Mapping[str, Any] | Iterable[str | Path] | None = None,
-    cluster: str | Mapping | None = None,
-    covariate_schema: dict | str | Path | None = None,
-    split_salt: str = "seqsae",
-) -> Dataset:
-    """The data of a study.
-
-    Args:
-        source: a list of dicts (the caller's own items, handed to the model's collate; `subject_id` names them, else
-            their index does; `token` and `time` lists are carried along), or a path: a MEDS folder, a FASTA or parquet
-            file of sequences, or a folder that holds one of these beside covariates.parquet, annotations.parquet, ...
-        covariates: table or path, keyed by `subject_id`.
-        labels: label tables (MEDS LabelSchema) by view name, or their paths.
-        cluster: covariate column (household, homology cluster) that splits must keep whole; default: each subject alone.
-        covariate_schema: document or path of the covariate schema; without one the types are proposed, and said.
-    Raises:
-        SeqsaeError: in one line, whatever is wrong with the input.
-    """
-    from seqsae.records import companions  # the readers load meds and pyarrow
-
-    if isinstance(source, list | tuple):
-        data = companions.with_covariates(_of_items(list(source)), covariates, covariate_schema)
-    else:
-        data = companions.read_source(companions.local(source), covariates, covariate_schema)
-    data = companions.with_labels(data, labels)
-    return with_splits(companions.with_cluster(data, cluster, covariates), split_salt)
-
-
 def with_splits(data: Dataset, salt: str) -> Dataset:
     """`data` with splits by hash of the cluster, unless the source brought its own."""
-    from dataclasses import replace
-
     if data.splits is not None:
         return data
     if data.meds_split is not None:
         return replace(data, splits=from_meds(data.subjects, data.meds_split))
     return replace(data, splits=assign(data.subjects, salt))
-
-
-def _of_items(items: list) -> Dataset:
-    if not items:
-        raise SeqsaeError("dataset: the list is empty; give one dict a subject")
-    for index, item in enumerate(items):
-        if not isinstance(item, Mapping):
-            raise SeqsaeError(f"dataset: item {index} is {type(item).__name__}, not a dict; give one dict a subject")
-    names = [item.get("subject_id", index) for index, item in enumerate(items)]
-    return Dataset("items", subjects_table(names, "items"), items=[dict(item) for item in items])
 
 
 def subjects_table(names: list, dataset_name: str, cluster: list[str] | None = None) -> pl.DataFrame:

@@ -1,96 +1,91 @@
-"""Event tables in the MEDS v0.4 form: `data/**/*.parquet`, checked with the meds package's own schema."""
+"""Event data sets in the MEDS v0.4 form, whoever made them: `data/**/*.parquet` and what `metadata/` says of them.
 
+Whatever is cast, moved, left out or odd is counted over the shards and said once; what cannot be read is refused.
+"""
+
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from seqsae import schema
 from seqsae.errors import SeqsaeError
+from seqsae.progress import say
+from seqsae.records import code_table, meds_shard
 from seqsae.records.data import Dataset, key_by_subject, subjects_table
 from seqsae.shelf import read_parquet
 
+SPLITS = ("train", "tuning", "held_out")
+
 
 def read(path: Path | str) -> Dataset:
-    """A Dataset of events from a MEDS folder; its subject splits are kept if it has them.
+    """A Dataset of events from a MEDS folder, with its code table and its subject splits if it has them.
 
     Raises:
         SeqsaeError: no data files, a file that is not MEDS, a subject in two files or in two places, events out of time order.
     """
     path = Path(path)
-    files = sorted((path / "data").rglob("*.parquet")) if path.is_dir() else []
-    if not files:
-        raise SeqsaeError(f"{path}: no MEDS data there (no data/*.parquet); give the folder that holds data/")
-    events = pl.concat([_file(file) for file in files], how="diagonal")
-    _in_order(events, path)
-    if not len(events):
-        raise SeqsaeError(f"{path}: the data files hold no events; give a MEDS folder with events in data/")
-    names = events["subject_id"].unique(maintain_order=True)
-    if events["subject_id"].rle().len() != len(names):
-        runs = events["subject_id"].rle().struct.field("value")
-        twice = runs.filter(runs.is_duplicated())[0]
-        raise SeqsaeError(
-            f"{path}: subject {twice} stands in two places or files; sort by subject_id, one file a subject"
-        )
-    subjects = subjects_table(names.to_list(), path.resolve().name)
-    table = key_by_subject(events, subjects, str(path)).with_columns(
-        pl.int_range(pl.len(), dtype=pl.UInt32).over("subject").alias("event")
-    )
-    if "numeric_value" not in table.columns:
-        table = table.with_columns(pl.lit(None, pl.Float32).alias("numeric_value"))
-    columns = ["subject", "event", "time", "code", "numeric_value"]
-    data = Dataset("events", subjects, schema.check_table(table.select(columns), "events", str(path)))
+    events = _events(path)
+    subjects = subjects_table(events["subject_id"].unique(maintain_order=True).to_list(), path.resolve().name)
+    number = pl.int_range(pl.len(), dtype=pl.UInt32).over("subject").alias("event")
+    table = key_by_subject(events, subjects, str(path)).with_columns(number)
+    table = table.select("subject", "event", "time", "code", "numeric_value")
+    data = Dataset("events", subjects, schema.check_table(table, "events", str(path)))
+    data = replace(data, code_table=code_table.read(path / "metadata" / "codes.parquet", data.table["code"]))
     return _with_splits(data, path / "metadata" / "subject_splits.parquet")
 
 
-def _file(file: Path) -> pl.DataFrame:
-    import pyarrow as pa
-    from meds import DataSchema
-
-    table = read_parquet(file)
-    keep = [name for name in ("subject_id", "time", "code", "numeric_value") if name in table.columns]
-    missing = {"subject_id", "time", "code"} - set(keep)
-    if missing:
-        raise SeqsaeError(f"{file}: no column {min(missing)!r}; MEDS needs subject_id, time, code")
-    arrow = table.select(keep).to_arrow()
-    plain = pa.table(
-        {
-            name: arrow[name].cast(pa.string())
-            if name == "code" and pa.types.is_large_string(arrow[name].type)
-            else arrow[name]
-            for name in keep
-        }
-    )
-    try:
-        DataSchema.validate(plain)
-    except Exception as cause:  # the package raises its own errors and Arrow's
-        raise SeqsaeError(f"{file}: not MEDS v0.4: {cause}; see the MEDS DataSchema") from None
-    return table.select(keep)
+def _events(path: Path) -> pl.DataFrame:
+    files = shards(path / "data") if path.is_dir() else []
+    if not files:
+        raise SeqsaeError(f"{path}: no MEDS data there (no data/*.parquet); give the folder that holds data/")
+    tally = meds_shard.Tally()
+    tables = [meds_shard.read(file, tally) for file in files]
+    for line in tally.lines():
+        say(f"{path}: {line}")
+    _one_file_a_subject(tables, files)
+    events = pl.concat(tables)
+    if not len(events):
+        raise SeqsaeError(f"{path}: the data files hold no events; give a MEDS folder with events in data/")
+    return events
 
 
-def _in_order(table: pl.DataFrame, file: Path) -> None:
-    """Within a subject: static rows (null time) first, then times that never go back."""
-    same = pl.col("subject_id") == pl.col("subject_id").shift(1)
-    back = (pl.col("time") < pl.col("time").shift(1)) | (
-        pl.col("time").is_null() & pl.col("time").shift(1).is_not_null()
-    )
-    wrong = table.with_row_index("at").filter(same & back)
-    if len(wrong):
+def shards(folder: Path) -> list[Path]:
+    """The parquet files under `folder` however deep, sorted, without those whose name or folder starts with a dot."""
+    found = sorted(folder.rglob("*.parquet"))
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+
+
+def _one_file_a_subject(tables: list[pl.DataFrame], files: list[Path]) -> None:
+    owners = [
+        table.select(pl.col("subject_id").unique(maintain_order=True)).with_columns(file=pl.lit(number))
+        for number, table in enumerate(tables)
+    ]
+    twice = pl.concat(owners).filter(pl.col("subject_id").is_duplicated())
+    if len(twice):
+        who = twice["subject_id"][0]
+        first, second = twice.filter(pl.col("subject_id") == who)["file"].to_list()[:2]
         raise SeqsaeError(
-            f"{file}: row {wrong['at'][0]} of subject {wrong['subject_id'][0]} is earlier than the row before; "
-            "sort by subject_id, time (static rows first)"
+            f"{files[second]}: subject {who} stands in two places or files, also in {files[first]}; keep one file a subject"
         )
 
 
 def _with_splits(data: Dataset, file: Path) -> Dataset:
-    from dataclasses import replace
-
+    """`data` with its MEDS splits; subjects of a split by another name, or of none, serve calibration alone."""
     if not file.is_file():
         return data
-    given = key_by_subject(read_parquet(file), data.subjects, str(file))
-    unknown = sorted(set(given["split"].drop_nulls()) - {"train", "tuning", "held_out"})
-    if unknown:
-        raise SeqsaeError(f"{file}: unknown split {unknown[0]!r}; MEDS has train, tuning, held_out")
+    table = read_parquet(file)
+    if "split" not in table.columns:
+        raise SeqsaeError(f"{file}: no column 'split'; MEDS has subject_id and split ({', '.join(SPLITS)})")
+    given = key_by_subject(table, data.subjects, str(file)).select("subject", pl.col("split").cast(pl.String))
     if given["subject"].is_duplicated().any():
         raise SeqsaeError(f"{file}: a subject stands twice; keep one row a subject_id")
-    split = data.subjects.join(given, on="subject", how="left", maintain_order="left")["split"].to_list()
-    return replace(data, meds_split=split)
+    others = sorted(set(given["split"].drop_nulls()) - set(SPLITS))
+    if others and len(set(given["split"]) & set(SPLITS)) < len(SPLITS):
+        raise SeqsaeError(f"{file}: unknown split {others[0]!r}; all of {', '.join(SPLITS)} are needed: rename yours")
+    split = data.subjects.join(given, on="subject", how="left", maintain_order="left")["split"]
+    split = split.set(~split.is_in(SPLITS).fill_null(False), None)
+    if split.null_count():
+        why = f" (splits by other names: {', '.join(others)})" if others else ""
+        say(f"{file}: {split.null_count():,} of {len(split):,} subjects are in none of {', '.join(SPLITS)}{why}")
+    return replace(data, meds_split=split.to_list())

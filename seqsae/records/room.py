@@ -3,13 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from seqsae import plugins, schema, shelf
 from seqsae.config import RecordsConfig
 from seqsae.errors import SeqsaeError
 from seqsae.records import companions
 from seqsae.records.data import Dataset, with_splits
+from seqsae.records.labels import with_labels
+from seqsae.records.reading import read_source
 
-TABLES = {"subjects": "subjects", "annotations": "annotations", "splits": "splits", "truth_spans": "truth_spans"}
+TABLES = ("subjects", "annotations", "splits", "truth_spans", "code_table")  # each of the schema of its name
 
 
 def gather(config: RecordsConfig) -> Dataset:
@@ -20,9 +24,9 @@ def gather(config: RecordsConfig) -> Dataset:
     except (TypeError, ValueError) as cause:
         raise SeqsaeError(f"source {config.source!r}: {cause}") from cause
     whole = isinstance(found, Dataset)
-    read = companions.with_covariates if whole else companions.read_source
+    read = companions.with_covariates if whole else read_source
     data = read(found if whole else Path(found), config.covariates, config.covariate_schema)
-    data = companions.with_labels(data, config.labels)
+    data = with_labels(data, config.labels)
     return with_splits(companions.with_cluster(data, config.cluster, config.covariates), config.split_salt)
 
 
@@ -35,7 +39,7 @@ def keep(config: RecordsConfig, out: Path | str) -> shelf.Artefact:
 
 def fingerprint(data: Dataset) -> str:
     """Hex SHA-256 over everything in a Dataset: tables, documents and items."""
-    tables = {name: frame for name, frame in _tables(data).items() if frame is not None}
+    tables = {name: _flat(frame) for name, frame in _tables(data).items() if frame is not None}
     hashes = {name: shelf.hash_table(frame) for name, frame in tables.items()}
     items = (
         None
@@ -45,6 +49,12 @@ def fingerprint(data: Dataset) -> str:
     return shelf.digest(
         {"kind": data.kind, "tables": hashes, "schema": data.covariate_schema, "truth": data.truth, "items": items}
     )
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists of text as one text, since equal lists may lie differently in memory."""
+    lists = [name for name, kind in frame.schema.items() if kind == pl.List(pl.String)]
+    return frame.with_columns(pl.col(name).list.join("\0") for name in lists)
 
 
 def _plain(value) -> object:
@@ -69,7 +79,7 @@ def write(data: Dataset, folder: Path) -> None:
         if frame is not None:
             path = folder / f"{name}.parquet"
             path.parent.mkdir(exist_ok=True)
-            frame.write_parquet(path)
+            shelf.write_table(path, frame)
     shelf.write_json(folder / "covariates.schema.json", data.covariate_schema)
     if data.truth is not None:
         shelf.write_json(folder / "truth.json", data.truth)
@@ -91,7 +101,7 @@ def load(artefact: shelf.Artefact) -> Dataset:
     kind = "events" if artefact.has("events.parquet") else "sequences"
     data = Dataset(kind, table("subjects", "subjects"), table(kind, kind), covariate_table=table("covariates"))
     labels = {path.stem: table(f"labels/{path.stem}", "labels") for path in artefact.files("labels/")}
-    fixed = {name: table(name, spec) for name, spec in TABLES.items()}
+    fixed = {name: table(name, name) for name in TABLES}
     return replace(
         data,
         **fixed,

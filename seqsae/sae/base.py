@@ -7,7 +7,6 @@ Shapes: n rows of activations, d = d_model, width latents, k active latents a ro
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -17,7 +16,9 @@ from torch import Tensor, nn
 from seqsae.errors import SeqsaeError
 from seqsae.plugins import find
 from seqsae.sae import normalise as normaliser
+from seqsae.sae.arrays import as_rows
 from seqsae.sae.products import kernels
+from seqsae.sae.recipe import Recipe
 
 CHUNK = 2**22  # floats of dense pre-activations held at a time: 16 MB, which malloc hands out again without page faults
 
@@ -57,43 +58,6 @@ class Loss(NamedTuple):
     """[width] bool, latents active in at least one row."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What an SAE is, before any data: all that is needed to build it again.
-
-    Raises:
-        SeqsaeError: a value is out of range.
-    """
-
-    architecture: str
-    """Name under which `seqsae.plugins.find("saes", name)` finds the class."""
-    d_model: int
-    """Width d of the activations it reads."""
-    width: int
-    """Number of latents."""
-    k: int | None = None
-    """Active latents a row; None where the architecture has no such number."""
-    normalisation: str = "center-scale"
-    """Kind of input normaliser, see `seqsae.sae.normalise`."""
-    seed: int = 0
-    """Seed of the initial weights."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """The architecture's own options; those left out take its defaults."""
-
-    def __post_init__(self):
-        for name in ("d_model", "width"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise SeqsaeError(f"SAE {self.architecture!r}: {name} is {value!r}; give a whole number >= 1")
-        if self.k is not None and not (isinstance(self.k, int) and 1 <= self.k <= self.width):
-            raise SeqsaeError(
-                f"SAE {self.architecture!r}: k is {self.k!r} with a width of {self.width}; give a whole number, 1 <= k <= width"
-            )
-        normaliser.check(self.normalisation)
-        if self.normalisation == "layer-norm" and self.d_model == 1:
-            raise SeqsaeError("SAE: layer-norm of rows of width 1 leaves nothing; choose another normalisation")
-
-
 class SAE(nn.Module, ABC):
     """Base class. Parameters, in normalised units:
 
@@ -117,6 +81,10 @@ class SAE(nn.Module, ABC):
 
     def __init__(self, recipe: Recipe):
         super().__init__()
+        if self.default_k is None and recipe.k is not None:
+            raise SeqsaeError(
+                f"SAE {recipe.architecture!r}: k is {recipe.k}, but its number of active latents is learnt; leave k out"
+            )
         defaults = {**SAE.COMMON, **self.OPTIONS}
         unknown = sorted(set(recipe.options) - set(defaults))
         if unknown:
@@ -265,14 +233,17 @@ class SAE(nn.Module, ABC):
             kernels.unit_rows(self.W_dec)
 
     def _checked(self, x: Tensor) -> Tensor:
-        x = torch.as_tensor(x)
-        if x.ndim != 2 or x.shape[1] != self.d_model:
+        x = as_rows(x, "encode")
+        if x.shape[1] != self.d_model:
             raise SeqsaeError(
                 f"encode: activations of shape {tuple(x.shape)}; this SAE reads [n, {self.d_model}], give rows of its own site"
             )
+        x = x.to(self.W_enc)
         if not kernels.finite(x):
-            raise SeqsaeError("encode: the activations hold NaN or infinite values; drop those rows or mend the model")
-        return x.to(self.W_enc)
+            raise SeqsaeError(
+                "encode: the activations hold NaN, infinite or too large values; drop those rows or mend the model"
+            )
+        return x
 
 
 def weight_seed(seed: int) -> int:

@@ -1,12 +1,11 @@
 """An SAE on disk: `sae.safetensors` and `config.json`, a document that says everything about it (schemas/sae.schema.json)."""
 
-import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from seqsae import schema, shelf
@@ -34,7 +33,7 @@ def save(sae: SAE, folder: Path | str, identity: dict | None = None) -> None:
     document = _document(sae, sae.identity if identity is None else identity)
     schema.check_document(document, "sae", str(folder / CONFIG))
     partial = folder / (WEIGHTS + ".partial")
-    save_file(tensors, partial)
+    shelf.save_tensors(partial, tensors)
     partial.replace(folder / WEIGHTS)
     shelf.write_json(folder / CONFIG, document)
 
@@ -115,16 +114,9 @@ def _version() -> str:
 
 
 def _read_document(path: Path) -> dict:
-    try:
-        document = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise SeqsaeError(
-            f"{path}: no such file; give the folder of an SAE, with {CONFIG} and {WEIGHTS} in it"
-        ) from None
-    except (OSError, ValueError) as cause:
-        raise SeqsaeError(
-            f"{path}: not a JSON document ({cause}); copy the folder again or train the SAE again"
-        ) from None
+    if not path.exists():
+        raise SeqsaeError(f"{path}: no such file; give the folder of an SAE, with {CONFIG} and {WEIGHTS} in it")
+    document = shelf.read_json(path, "copy the folder again or train the SAE again")
     if isinstance(document, dict):
         document.setdefault("imported", None)  # not there before SAEs could be imported
     return schema.check_document(document, "sae", str(path))

@@ -86,7 +86,9 @@ def _row_moments(x: Tensor, kind: str) -> tuple[Tensor | float, Tensor]:
     """What is taken off each row of x [n, d], and what it is divided by [n, 1]."""
     if kind == "layer-norm":
         return x.mean(1, keepdim=True), x.std(1, keepdim=True)  # n - 1 in the denominator
-    return 0.0, torch.linalg.vector_norm(x, dim=1, keepdim=True) / x.shape[1] ** 0.5
+    most = x.abs().amax(1, keepdim=True)  # taken out first, so that squares do not overflow
+    length = torch.linalg.vector_norm(x / torch.where(most > 0, most, 1), dim=1, keepdim=True)
+    return 0.0, most * length / x.shape[1] ** 0.5
 
 
 def _start(found: Moments, bias: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import torch
@@ -87,8 +88,10 @@ def _latents(found: Trial) -> bool:
 
 
 def _values(found: Trial) -> bool:
-    values = found.codes().values
-    return bool((values >= 0).all() and values.isfinite().all())
+    silent = deepcopy(found.one)
+    silent.shift_encoder(torch.full((found.width,), -1e4))  # then every pre-activation is far below 0
+    values = [sae.encode(found.rows).values for sae in (found.one, silent)]
+    return all(bool((value >= 0).all() and value.isfinite().all()) for value in values)
 
 
 def _once(found: Trial) -> bool:

@@ -22,6 +22,7 @@ from seqsae.sae.quality.evaluating import FILE as QUALITY
 from seqsae.sae.quality.evaluating import evaluate_quality
 from seqsae.sae.spec import Spec
 from seqsae.sae.training import live
+from seqsae.sae.training.feasible import checked
 from seqsae.sae.training.settings import budget_of, names_of, settled, specs_of
 from seqsae.sae.training.sources import Source, of_store, of_stream
 from seqsae.sae.training.stream import ArrayStream
@@ -116,7 +117,7 @@ def train_many(
 
 def _in_memory(source: Source, site: str, config: SaeConfig, device: str) -> list[SAE]:
     config = settled(config, source.n_rows, device)
-    specs = specs_of(config)
+    specs = checked(specs_of(config), source.d_model, device)
     with live.shown([spec.name(site) for spec in specs]) as tell:
         saes, metrics = train_on(source.stream(), site, specs, budget_of(config, device), source.heldout, tell=tell)
     for index, sae in enumerate(saes):
@@ -128,8 +129,7 @@ def _kept(source: Source, site: str, configs: list[SaeConfig], out: Path, seed: 
     """The SAEs as artefacts under `out`; those that are there already are not trained again."""
     configs = [settled(config, source.n_rows, device) for config in configs]
     asked = [(config, spec) for config in configs for spec in specs_of(config)]
-    for _, spec in asked:
-        spec.recipe(source.d_model)  # wrong widths are told before anything is read
+    checked([spec for _, spec in asked], source.d_model, device)  # told before anything is read or written
     folders = [out / "sae" / name for name in names_of(asked, site, source.view)]
     options = [_options(config, spec, site, seed) for config, spec in asked]
     missing = [
@@ -184,13 +184,22 @@ def _state_folder(source: Source, first: Path, options: list[dict]) -> Path:
 def _todo(state: Path, missing: list[int]) -> list[int]:
     """Which of the SAEs are in the pass: those that are missing, or those that were when an interrupted pass began."""
     note = state / "todo.json"
-    begun = json.loads(note.read_text())["saes"] if note.is_file() else []
-    if set(missing) <= set(begun):
+    begun = _begun(note)
+    if begun is not None and set(missing) <= set(begun):
         return begun
     _clear(state)
     state.mkdir(parents=True)
     shelf.write_json(note, {"saes": missing})
     return missing
+
+
+def _begun(note: Path) -> list[int] | None:
+    """The SAEs of an interrupted pass; None if there is none, or its note cannot be read: the pass then begins anew."""
+    try:
+        found = json.loads(note.read_text())["saes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, list) and all(isinstance(one, int) for one in found) else None
 
 
 def _writer(trained: Callable[[], Trained], index: int | None, source: Source) -> Callable[[Path], None]:
@@ -200,7 +209,7 @@ def _writer(trained: Callable[[], Trained], index: int | None, source: Source) -
         result = trained()
         shelf.write_json(work / QUALITY, evaluate_quality(result.saes[index], *source.final))
         checkpoint.save(result.saes[index].cpu(), work, source.identity)
-        schema.check_table(_of_one(result.metrics, index), "metrics", str(work)).write_parquet(work / METRICS)
+        shelf.write_table(work / METRICS, schema.check_table(_of_one(result.metrics, index), "metrics", str(work)))
 
     return write
 

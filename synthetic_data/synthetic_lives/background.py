@@ -1,4 +1,4 @@
-"""What age and sex do to the codes: no planted concept, and it does not grow with `strength`."""
+"""What age, sex and season do to the codes of the small world: no planted concept, and it does not grow with `strength`."""
 
 AGE_BANDS = ((0, 23), (23, 30), (30, 40), (40, 50), (50, 60), (60, 200))
 """Years of age, lower bound included."""
@@ -84,3 +84,18 @@ AGE_EFFECTS = (
 
 SEX_EFFECTS = ({"pregnancy": -1.5, "women": -1.5}, {"men": -1.5})
 """What is rarer in men, and what is rarer in women; not absent, since no code may give a trait away."""
+
+WINTER, SUMMER, TERM = (11, 0, 1), (5, 6, 7), (7, 8)
+"""Months, January is 0."""
+
+MONTH_EFFECTS = tuple(
+    {
+        **({"infection": 0.5, "lung": 0.3, "injury": 0.25, "mood": 0.2} if month in WINTER else {}),
+        **({"birth": 0.15, "abroad": 0.3, "country": 0.2, "infection": -0.3} if month in SUMMER else {}),
+        **({"enrol": 1.0, "childcare": 0.2} if month in TERM else {}),
+        **({"graduate": 0.7, "pairing": 0.2} if month == 5 else {}),
+        **({"career": 0.3, "wealth": 0.2} if month == 11 else {}),
+    }
+    for month in range(12)
+)
+"""For each month: topic to effect on the logits of its codes."""

@@ -1,35 +1,18 @@
 """The planted concepts: what each is, when it holds, and which topics of codes it makes likelier or rarer.
 
 An effect is multiplied by `strength` and added to the logits of the codes of its topic. Topics are shared
-between concepts on purpose: no code marks a state by itself, apart from the codes that start it.
+between concepts on purpose: no code marks a state by itself, apart from the codes that start it. These are the concepts of
+the small world; those of the full one stand in full/concepts.toml.
 """
 
-from dataclasses import dataclass, field
-
-from synthetic_lives.rules import Following, Lasting, Rule, Until
+from synthetic_lives.concept import Concept
+from synthetic_lives.rules import Following, Lasting, Until
 
 JOBS = ("manual", "office", "profession")
 MOVES = ("moveurban", "moverural")
 UNEMPLOYED = Until(("jobloss",), JOBS)
 STUDYING = Until(("enrol",), ("graduate",))
 DIABETES = Lasting(("diabetesonset",))
-
-
-@dataclass(frozen=True)
-class Concept:
-    """One planted concept."""
-
-    name: str
-    level: str
-    """token (the code itself), spell, conjunction (events in an order), or person (a trait)."""
-    description: str
-    topics: tuple[str, ...] = ()
-    """For a token concept: the topics that make up the class."""
-    rule: Rule | None = None
-    """For a spell or a conjunction: when it holds."""
-    effects: dict[str, float] = field(default_factory=dict)
-    """Topic to effect on the logits of later events (of all events, for a person concept)."""
-
 
 TOKENS = (
     Concept("back_diagnosis", "token", "A diagnosis of the back or neck", topics=("back",)),
@@ -74,13 +57,13 @@ SPELLS = (
         "manual": -0.3, "office": -0.3, "profession": -0.3,
     }),
     Concept("diabetes", "spell", "For good, from any of four codes that may come first",
-            rule=DIABETES, effects={
+            rule=DIABETES, death=0.18, effects={
         "men": 0.5, "prevention": 0.7,
         "diabetescare": 2.3, "vascular": 1.45, "complication": 0.9, "skin": 1.3, "senses": 1.65,
         "infection": -0.6, "neuro": -0.6, "city": -0.5, "diabetesonset": -0.6, "crime": -0.5,
     }),
     Concept("heart_disease", "spell", "For good, from any of four codes that may come first",
-            rule=Lasting(("heartonset",)), effects={
+            rule=Lasting(("heartonset",)), death=0.35, effects={
         "men": 0.8, "pension": 0.8, "symptoms": 0.6,
         "heartcare": 2.3, "vascular": 1.3, "lung": 1.45, "hospital": 1.0,
         "shifts": -0.8, "training": -0.7, "abroad": -0.8, "heartonset": -0.4, "nerves": -0.5,
@@ -131,7 +114,7 @@ CONJUNCTIONS = (
 )
 
 PERSONS = (
-    Concept("female", "person", "Sex of the person", effects={
+    Concept("female", "person", "Sex of the person", death=-0.2, effects={
         "women": 0.7, "pregnancy": 0.6, "office": 0.8, "neuro": 0.65, "crime": -0.9, "manual": -0.65,
     }),
     Concept("low_class", "person", "Household in the lower 40% of social class", effects={
@@ -142,7 +125,7 @@ PERSONS = (
         "highincome": 1.45, "profession": 1.55, "wealth": 1.55, "career": 0.9, "abroad": 0.65,
         "manual": -1.3, "welfare": -1.05, "debt": -1.05,
     }),
-    Concept("frail", "person", "The frailest fifth: more illness of every kind", effects={
+    Concept("frail", "person", "The frailest fifth: more illness of every kind", death=0.3, effects={
         "symptoms": 1.1, "lung": 1.25, "gut": 1.1, "joints": 0.8, "hospital": 0.8, "tumour": 0.8,
         "prevention": -0.5, "career": -0.5,
     }),
@@ -150,10 +133,10 @@ PERSONS = (
         "country": 1.45, "moverural": 0.9, "homeowner": 0.65, "shifts": 0.45,
         "city": -1.55, "moveurban": -0.5,
     }),
-    Concept("migrant_origin", "person", "Born abroad, or to parents born abroad", effects={
+    Concept("migrant_origin", "person", "Born abroad, or to parents born abroad", abroad=0.3, effects={
         "abroad": 2.0, "training": 0.9, "skin": 0.8, "country": -1.05, "homeowner": -0.5,
     }),
-    Concept("risk_taking", "person", "The eighth who takes most risks", effects={
+    Concept("risk_taking", "person", "The eighth who takes most risks", death=0.2, effects={
         "crime": 2.0, "injury": 0.9, "trauma": 0.8, "addiction": 0.9, "prevention": -0.9, "wealth": -0.5,
     }),
     Concept("rare_metabolism", "person", "A rare metabolic trait, one person in two hundred", effects={

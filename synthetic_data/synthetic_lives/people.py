@@ -1,21 +1,27 @@
-"""Who the people are before anything happens: households, traits that relatives share, when events come."""
+"""Who the people of a block are before anything happens: households, traits that relatives share, when a record opens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from synthetic_lives.rules import YEAR
+from synthetic_lives.world import World
 
-SHORTEST, LONGEST = 30, 120
-"""Events in a life, the birth not counted."""
+BLOCK = 2000
+"""Persons that are drawn together, whole households among them."""
 
-LAST_DAY = np.datetime64("2023-12-31", "s").astype(np.int64)
 DAY = 86400
+OPENED = np.datetime64("1986-01-01", "s").astype(np.int64)
+"""The registers hold nothing from before."""
+
+BORN = (1946, 1991)
+"""First and last year of birth."""
 
 
 @dataclass(frozen=True)
 class People:
-    """P persons, the longest lives first (the process walks over the lives that have not ended yet)."""
+    """P persons of one block, by ascending subject_id."""
 
     subject_id: np.ndarray
     """[P] int64, in no order."""
@@ -24,29 +30,67 @@ class People:
     traits: dict[str, np.ndarray]
     """Person concept to [P] bool."""
     birth: np.ndarray
-    """[P] int64, seconds since 1970."""
-    n_events: np.ndarray
-    """[P] int64, events to draw, non-increasing."""
-    times: np.ndarray
-    """[P, LONGEST] int64 seconds since 1970, increasing; only the first n_events of a row count."""
+    """[P] int64, seconds since 1970, midnight."""
+    opened: np.ndarray
+    """[P] int64, seconds since 1970: when the record begins."""
+    pace: np.ndarray
+    """[P] years between events, on average, were the person not frail."""
+    called: np.ndarray
+    """[P] bool: a fair coin, thrown for the jury."""
+    split: np.ndarray
+    """[P] 0 train, 1 tuning, 2 held_out; one for a household."""
 
 
-def draw(persons: int, rng: np.random.Generator) -> People:
-    """Draw `persons` people."""
-    household = _households(persons, rng)
-    traits = _traits(household, rng)
-    mean_length = 66 + 18 * traits["frail"]
-    n_events = np.clip(mean_length + 24 * rng.standard_normal(persons), SHORTEST, LONGEST).astype(np.int64)
-    order = np.argsort(-n_events, kind="stable")
+def draw(world: World, block: int, persons: int, seed: int) -> People:
+    """Draw the people of a block of a population of `persons`."""
+    rng = np.random.default_rng([seed, block, 1])
+    numbers = np.arange(block * BLOCK, min((block + 1) * BLOCK, persons))
+    household = _households(len(numbers), rng)
+    traits = _traits(world.traits, household, rng)
     birth = _births(household, rng)
+    n = len(numbers)
+    of_age = birth + (YEAR * rng.uniform(16, 22, n)).astype(np.int64)
+    opened = np.maximum(of_age, OPENED + (YEAR * rng.random(n)).astype(np.int64)) // 60 * 60
+    pace = rng.uniform(*world.pace, n)
+    called = rng.random(n) < 0.5
+    split = np.searchsorted([0.5, 0.8], rng.random(n), side="right")[household]
+    subject_id = scattered(numbers, persons, seed)
+    order = np.argsort(subject_id)
     return People(
-        subject_id=(100_000 + rng.permutation(persons))[order].astype(np.int64),
-        household=household[order],
+        subject_id=subject_id[order],
+        household=household[order] + block * BLOCK,
         traits={name: values[order] for name, values in traits.items()},
         birth=birth[order],
-        n_events=n_events[order],
-        times=_times(birth[order], n_events[order], rng),
+        opened=opened[order],
+        pace=pace[order],
+        called=called[order],
+        split=split[order],
     )
+
+
+def scattered(number: np.ndarray, persons: int, seed: int) -> np.ndarray:
+    """[n] identifiers from 100,000 on: a bijection of 0..persons-1 in no order.
+
+    Four rounds of a Feistel network on the smallest even number of bits that holds `persons`, walked along its cycle
+    until the value is below `persons` (Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
+    """
+    half = max(1, (int(persons - 1).bit_length() + 1) // 2)
+    keys = np.random.default_rng([seed, 0, 0]).integers(1, 2**31, 4, dtype=np.int64)
+    found = number.astype(np.int64)
+    outside = np.ones(len(found), bool)
+    while outside.any():
+        found[outside] = _feistel(found[outside], half, keys)
+        outside = found >= persons
+    return found + 100_000
+
+
+def _feistel(value: np.ndarray, half: int, keys: np.ndarray) -> np.ndarray:
+    low = (1 << half) - 1
+    left, right = value >> half, value & low
+    for key in keys:
+        mixed = ((right + key) * 2_654_435_761 & 0xFFFFFFFF) >> 15  # multiplicative hashing (Knuth)
+        left, right = right, left ^ (mixed & low)
+    return left << half | right
 
 
 def _households(persons: int, rng: np.random.Generator) -> np.ndarray:
@@ -55,24 +99,23 @@ def _households(persons: int, rng: np.random.Generator) -> np.ndarray:
     return np.repeat(np.arange(persons), sizes)[:persons]
 
 
-def _traits(household: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Person concepts. Class, region and origin are the household's; frailty and risk are partly shared."""
-    n = len(household)
-    status = rng.random(n)[household]
-    region = rng.random(n)[household]
-    origin = rng.random(n)[household]
-    frailty = _shared(household, 0.5, rng)
-    risk = _shared(household, 0.3, rng)
-    return {
-        "female": rng.random(n) < 0.5,
-        "low_class": status < 0.4,
-        "high_class": status > 0.8,
-        "frail": frailty > 0.8416,  # the upper fifth of a standard normal
-        "rural": region < 0.4,
-        "migrant_origin": origin < 0.1,
-        "risk_taking": risk > 1.1503,  # the upper eighth
-        "rare_metabolism": _one_in(200, n, rng),
-    }
+def _traits(kinds: Mapping[str, tuple], household: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Person concepts. A trait is ("own" | "home", low, high): uniform, within these bounds, of the person or the household,
+    those of one `of` from the same number; ("latent", share, cut): normal, of which a share of the variance is the
+    household's, above a cut; or ("one in", n): exactly one person in n of a block.
+    """
+    n, found, uniform = len(household), {}, {}
+    for name, (kind, *how) in kinds.items():
+        if kind == "one in":
+            found[name] = _one_in(how[0], n, rng)
+        elif kind == "latent":
+            found[name] = _shared(household, how[0], rng) > how[1]
+        else:
+            of, low, high = how
+            if of not in uniform:
+                uniform[of] = rng.random(n)[household] if kind == "home" else rng.random(n)
+            found[name] = (uniform[of] >= low) & (uniform[of] < high)
+    return found
 
 
 def _shared(household: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -89,25 +132,11 @@ def _one_in(every: int, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _births(household: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """[P] seconds since 1970 at midnight: born 1935 to 1992, relatives of one generation or two."""
-    n = len(household)
+    """[P] seconds since 1970 at midnight: born in BORN, relatives of one generation or two."""
+    n, (first, last) = len(household), BORN
     apart = rng.choice([-3, 0, 2, 25, -25], size=n, p=[0.2, 0.3, 0.2, 0.15, 0.15])
-    year = np.clip(rng.integers(1938, 1990, n)[household] + apart, 1935, 1992)
-    first = (year - 1970).astype("datetime64[Y]").astype("datetime64[s]").astype(np.int64)
-    return first + DAY * rng.integers(0, 365, n)
-
-
-def _times(birth: np.ndarray, n_events: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """[P, LONGEST] times to the minute: a life is observed from age 16 to 22 on, about every third of a year.
-
-    Gaps are at least a day; a life that would pass LAST_DAY is squeezed to end before it.
-    """
-    n = len(birth)
-    start = birth + (YEAR * rng.uniform(16, 22, n)).astype(np.int64)
-    gap = rng.uniform(0.22, 0.55, n) * YEAR
-    gap = np.minimum(gap, (LAST_DAY - start) / (n_events + 1))
-    steps = 0.35 + 0.65 * rng.gamma(1.5, 1 / 1.5, (n, LONGEST))
-    counted = np.arange(LONGEST) < n_events[:, None]
-    steps = steps / (steps * counted).sum(1, keepdims=True) * n_events[:, None] * gap[:, None]
-    minutes = np.maximum(steps, DAY).cumsum(1) // 60
-    return start[:, None] // 60 * 60 + minutes.astype(np.int64) * 60
+    middle = rng.integers(first, last + 1, n)[household]
+    year = middle + apart
+    year = np.where((year < first) | (year > last), middle - apart, year).clip(first, last)
+    start = (year - 1970).astype("datetime64[Y]").astype("datetime64[s]").astype(np.int64)
+    return start + DAY * rng.integers(0, 365, n)

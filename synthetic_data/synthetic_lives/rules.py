@@ -1,7 +1,7 @@
 """When a state begins and ends, as a function of the events alone.
 
-A rule is a frozen description; its tracker follows many lives at once. Times are seconds since 1970.
-Trackers are asked about the first m lives only: longer lives stand first, shorter ones have ended.
+A rule is a frozen description; its tracker follows the n lives of a block. Times are seconds since 1970. An event is told by
+the topic of its own code, and that of another of its codes or -1: topics [m, 2] of the m lives `who` [m] that have one now.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ YEAR = 365.25 * 86400
 class Tracker(Protocol):
     """The state of one rule in n lives."""
 
-    def before(self, time: np.ndarray) -> np.ndarray:
+    def before(self, who: np.ndarray, time: np.ndarray) -> np.ndarray:
         """[m] bool: does the state hold at `time` [m], given the events so far?"""
 
-    def after(self, code: np.ndarray, time: np.ndarray) -> np.ndarray:
-        """[m] bool: take in the event `code` [m] (vocabulary index) at `time` [m]; does it hold now?"""
+    def after(self, who: np.ndarray, topic: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """[m] bool: take in an event of `topic` [m, 2] at `time` [m]; does it hold now?"""
 
 
 class Rule(Protocol):
@@ -43,11 +43,11 @@ class Until:
     stops: tuple[str, ...]
 
     def tracker(self, vocabulary: Vocabulary, n: int) -> Tracker:
-        return _UntilTracker(vocabulary.mask(self.starts), vocabulary.mask(self.stops), np.zeros(n, bool))
+        return _UntilTracker(vocabulary.topic_mask(self.starts), vocabulary.topic_mask(self.stops), np.zeros(n, bool))
 
     def document(self, vocabulary: Vocabulary) -> dict:
         starts, stops = vocabulary.members(self.starts), vocabulary.members(self.stops)
-        return {"rule": "until", "starts": starts, "stops": stops}
+        return {"rule": "until", "starts": starts, "stops": stops} | _alone(vocabulary, self.starts)
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,11 @@ class Lasting:
     years: float = inf
 
     def tracker(self, vocabulary: Vocabulary, n: int) -> Tracker:
-        return _LastingTracker(vocabulary.mask(self.starts), self.years * YEAR, np.full(n, -inf))
+        return _LastingTracker(vocabulary.topic_mask(self.starts), self.years * YEAR, np.full(n, -inf))
 
     def document(self, vocabulary: Vocabulary) -> dict:
-        return {"rule": "lasting", "starts": vocabulary.members(self.starts), "years": _finite(self.years)}
+        known = {"rule": "lasting", "starts": vocabulary.members(self.starts), "years": _finite(self.years)}
+        return known | _alone(vocabulary, self.starts)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Following:
     years: float = inf
 
     def tracker(self, vocabulary: Vocabulary, n: int) -> Tracker:
-        own = _LastingTracker(vocabulary.mask(self.starts), self.years * YEAR, np.full(n, -inf))
+        own = _LastingTracker(vocabulary.topic_mask(self.starts), self.years * YEAR, np.full(n, -inf))
         return _FollowingTracker(own, self.condition.tracker(vocabulary, n))
 
     def document(self, vocabulary: Vocabulary) -> dict:
@@ -82,7 +83,7 @@ class Following:
             "starts": vocabulary.members(self.starts),
             "condition": self.condition.document(vocabulary),
             "years": _finite(self.years),
-        }
+        } | _alone(vocabulary, self.starts)
 
 
 @dataclass
@@ -91,12 +92,12 @@ class _UntilTracker:
     stops: np.ndarray
     active: np.ndarray
 
-    def before(self, time: np.ndarray) -> np.ndarray:
-        return self.active[: len(time)].copy()
+    def before(self, who: np.ndarray, time: np.ndarray) -> np.ndarray:
+        return self.active[who]
 
-    def after(self, code: np.ndarray, time: np.ndarray) -> np.ndarray:
-        now = (self.before(time) | self.starts[code]) & ~self.stops[code]
-        self.active[: len(time)] = now
+    def after(self, who: np.ndarray, topic: np.ndarray, time: np.ndarray) -> np.ndarray:
+        now = (self.active[who] | _one_of(self.starts, topic)) & ~_one_of(self.stops, topic)
+        self.active[who] = now
         return now
 
 
@@ -106,16 +107,16 @@ class _LastingTracker:
     seconds: float
     last: np.ndarray
 
-    def before(self, time: np.ndarray) -> np.ndarray:
-        last = self.last[: len(time)]
+    def before(self, who: np.ndarray, time: np.ndarray) -> np.ndarray:
+        last = self.last[who]
         return np.isfinite(last) & (time - last <= self.seconds)
 
-    def after(self, code: np.ndarray, time: np.ndarray) -> np.ndarray:
-        return self.start(self.starts[code], time)
+    def after(self, who: np.ndarray, topic: np.ndarray, time: np.ndarray) -> np.ndarray:
+        return self.start(who, _one_of(self.starts, topic), time)
 
-    def start(self, hit: np.ndarray, time: np.ndarray) -> np.ndarray:
-        self.last[: len(time)][hit] = time[hit]
-        return self.before(time)
+    def start(self, who: np.ndarray, hit: np.ndarray, time: np.ndarray) -> np.ndarray:
+        self.last[who[hit]] = time[hit]
+        return self.before(who, time)
 
 
 @dataclass
@@ -123,14 +124,24 @@ class _FollowingTracker:
     own: _LastingTracker
     condition: Tracker
 
-    def before(self, time: np.ndarray) -> np.ndarray:
-        return self.own.before(time)
+    def before(self, who: np.ndarray, time: np.ndarray) -> np.ndarray:
+        return self.own.before(who, time)
 
-    def after(self, code: np.ndarray, time: np.ndarray) -> np.ndarray:
+    def after(self, who: np.ndarray, topic: np.ndarray, time: np.ndarray) -> np.ndarray:
         # The condition is read before this event is taken in, so that the order of the two matters.
-        hit = self.own.starts[code] & self.condition.before(time)
-        self.condition.after(code, time)
-        return self.own.start(hit, time)
+        hit = _one_of(self.own.starts, topic) & self.condition.before(who, time)
+        self.condition.after(who, topic, time)
+        return self.own.start(who, hit, time)
+
+
+def _one_of(mask: np.ndarray, topic: np.ndarray) -> np.ndarray:
+    """[m] bool: is one of the topics of each event among them?"""
+    return mask[topic[:, 0]] | mask[topic[:, 1]]
+
+
+def _alone(vocabulary: Vocabulary, starts: tuple[str, ...]) -> dict:
+    """Said of starts whose codes stand in other events, too."""
+    return {"alone": True} if set(starts) & set(vocabulary.alone) else {}
 
 
 def _finite(years: float) -> float | None:

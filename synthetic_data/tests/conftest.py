@@ -14,3 +14,9 @@ from synthetic_lives import make  # noqa: E402
 def lives(tmp_path_factory) -> Path:
     """The dataset of the README: 6,000 lives at the usual strength."""
     return make(tmp_path_factory.mktemp("synthetic") / "lives")
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory) -> Path:
+    """300 lives of the full world, with documents."""
+    return make(tmp_path_factory.mktemp("full") / "lives", 300, preset="full", documents=True)

@@ -134,6 +134,19 @@ def test_nasty_names_stay_text_in_the_browser(opened, fake, nasty):
     assert page.title() == f"Study {nasty}"
 
 
+def test_the_name_of_a_token_stands_below_it_in_the_table_and_beside_it_on_the_card(opened, fake, nasty):
+    token = fake().profile.filter(pl.col("feature") == 2)["best_token"][0]
+    page = opened(fake(names={token: f"Metformin {nasty}"}))
+    page.fill("#feature-search", "metformin")
+    cells = page.locator("#feature-table tbody td:nth-child(3)").all_inner_texts()
+    assert cells and all(cell.split("\n") == [token, f"Metformin {nasty}"] for cell in cells)
+    page.click("#feature-table a[href='#feature-2']")
+    card = page.locator(".card.picked")
+    assert card.locator(".name").inner_text() == f"Metformin {nasty}"
+    assert f"{token}: Metformin" in card.locator(".tokens mark").first.get_attribute("title")
+    assert page.locator("img").count() == 0
+
+
 @pytest.mark.parametrize("bare", [True, False])
 def test_a_page_with_little_in_it_still_opens(opened, fake, bare):
     missing = {"concepts": None, "metrics": None, "resplits": None, "covariates": [], "run": {}}

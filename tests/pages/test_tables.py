@@ -1,5 +1,7 @@
 """What the page's tables hold, counted by hand on made-up content."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from seqsae.pages import tables
@@ -111,3 +113,19 @@ def test_a_tie_that_turned_round_on_the_test_split_is_not_confirmed(fake):
     for table, confirmed in ((content.associations, True), (turned, False)):
         _, found, _ = prepared(fake(associations=table))
         assert (tables.discoveries(found, 0.05).filter(pl.col("pair") == 0)["held"].item() > 0) is confirmed
+
+
+def test_tokens_are_shown_with_their_names_where_there_are_some(fake):
+    content = fake()
+    token = content.profile["best_token"].drop_nulls()[0]
+    rows = content.baselines.with_columns(
+        baseline=pl.when(pl.col("source") == "token").then(pl.lit(f"{token}, rate, low")).otherwise("baseline")
+    )
+    named = replace(content, baselines=rows, names={token: "Metformin", "UNSEEN": "nobody"})
+    units = tables.best_units(named, tables.pairs(named))
+    assert units.filter(pl.col("source") == "token")["baseline"].unique().to_list() == [
+        f"{token} (Metformin), rate, low"
+    ]
+    assert "Metformin" not in "".join(units.filter(pl.col("source") != "token")["baseline"])
+    assert tables.names(named, []) == {token: "Metformin"}
+    assert tables.names(content, ["x"]) == {}

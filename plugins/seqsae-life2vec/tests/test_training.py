@@ -5,11 +5,13 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-from seqsae_life2vec import batching, losses, training
+from life2vec_cases import PLAIN, network
+from seqsae_life2vec import batching, losses, objectives, options, order, training
+from seqsae_life2vec.layout import Layout
 from seqsae_life2vec.model import open as open_life2vec
 from seqsae_life2vec.state import State
-from seqsae_life2vec.tokenizer import encode
-from seqsae_life2vec.vocabulary import SPECIALS, Vocabulary
+from seqsae_life2vec.tokenizer import PREFIX, encode
+from seqsae_life2vec.vocabulary import MASK, SEP, SPECIALS, Vocabulary
 
 from seqsae.errors import SeqsaeError
 from seqsae.records.record import Record
@@ -24,6 +26,10 @@ SMALL = {
     "batch_size": 8,
     "learning_rate": 1e-2,
 }
+PUBLISHED = {  # what is published but for the sizes
+    **{"preset": "published", "d_model": 16, "n_blocks": 2, "n_heads": 2, "d_hidden": 32, "max_length": 64},
+    **{"min_subjects": 5, "epochs": 3, "batch_size": 8, "accumulate": 2},
+}
 
 
 def lives(n: int = 120) -> list[Record]:
@@ -35,7 +41,9 @@ def lives(n: int = 120) -> list[Record]:
         codes = rng.choice(["A", "B"] if subject % 2 else ["C", "D"], m)
         days = np.cumsum(rng.integers(1, 200, m + 1))
         time = np.datetime64("1990-01-01", "us") + days * np.timedelta64(1, "D")
-        made.append(Record(subject, 100 + subject, time, np.array(["MEDS_BIRTH", *codes], object), None))
+        made.append(
+            Record(subject, 100 + subject, time, np.array(["MEDS_BIRTH", *codes], object), np.full(m + 1, np.nan))
+        )
     return made
 
 
@@ -58,15 +66,20 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
-    records, options = lives(40), {**SMALL, "epochs": 3, "checkpoint_every": 2}
+@pytest.mark.parametrize(
+    "options",
+    [{**SMALL, "epochs": 3}, PUBLISHED, {**SMALL, "epochs": 3, "objective": "next"}],
+    ids=["small", "published", "next"],
+)
+def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, options):
+    records, options = lives(40), {**options, "checkpoint_every": 2}
     arguments = (records, np.arange(30), np.arange(30, 40))
-    training.train(*arguments, tmp_path / "whole", 3, **options)
+    whole = training.train(*arguments, tmp_path / "whole", 3, **options)
 
-    real, calls = training._step, []
+    real, calls, last = training._step, [], whole["n_steps"] - 1
 
     def dies(*given):
-        if len(calls) == 7:
+        if len(calls) == last:
             raise Killed
         calls.append(1)
         real(*given)
@@ -78,7 +91,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     resumed = []
     monkeypatch.setattr(training, "_step", lambda *given: (resumed.append(1), real(*given)))
     training.train(*arguments, tmp_path / "killed", 3, **options)
-    assert len(resumed) == 12 - 6  # 4 steps an epoch, the last state kept after step 6
+    assert len(resumed) == whole["n_steps"] - last // 2 * 2
     assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
 
 
@@ -115,9 +128,95 @@ def test_the_heldout_lives_change_no_weight(tmp_path):
 def test_unigram_by_hand():
     words = Vocabulary([*SPECIALS, "A", "B"])
     record = Record(0, 0, np.array(["2000-01-01"] * 3, "datetime64[us]"), np.array(["A", "A", "B"], object), None)
-    coded = encode(record, words, 9)
-    wanted = -(2 * np.log(3 / 6) + np.log(2 / 6)) / 3  # A 2 + 1, B 1 + 1, [UNK] 0 + 1
-    assert losses.unigram([coded], [coded], len(words)) == pytest.approx(wanted)
+    for layout in (PLAIN, Layout(9)):
+        coded = encode(record, words, layout)
+        wanted = -(2 * np.log(3 / 6) + np.log(2 / 6)) / 3  # A 2 + 1, B 1 + 1, [UNK] 0 + 1
+        assert losses.unigram([coded], [coded], len(words)) == pytest.approx(wanted)
+
+
+def coded(n: int = 60, layout: Layout = PLAIN):
+    words = Vocabulary([*SPECIALS, "A", "B", "C", "D"])
+    return [encode(record, words, layout) for record in lives(n)]
+
+
+def test_a_network_of_zeros_costs_as_much_as_guessing_blindly():
+    tested = network(head="plain")
+    torch.nn.init.zeros_(tested.head.out.weight)
+    torch.nn.init.zeros_(tested.head.out.bias)
+    assert losses.nats(tested, coded(), 4, 0) == pytest.approx(np.log(14), rel=1e-5)
+    causal = network(head="plain", causal=True)
+    causal.head = tested.head
+    assert losses.nats(causal, coded(), 4, 0) == pytest.approx(np.log(14), rel=1e-5)
+
+
+def test_what_is_hidden_kept_and_swapped_follows_the_shares():
+    chosen = options.parse({"mask_share": 0.3, "keep_share": 0.1, "random_share": 0.1, "separators": True})
+    documents = coded(400, Layout(64, birth_tokens=False))
+    asked = objectives.ask(documents, chosen, 14, 0, 1)
+    token = batching.pad(documents)["token"]
+    rows = batching.rows(documents)
+    assert not asked.where[~rows].any() and (asked.answer >= len(SPECIALS)).all()
+    assert asked.where.sum() / rows.sum() == pytest.approx(0.3, abs=0.02)
+    shown = asked.inputs["token"]
+    assert torch.equal(shown[~asked.where], token[~asked.where])
+    assert (shown[asked.where] == MASK).float().mean() == pytest.approx(0.8, abs=0.03)
+    same = (shown[asked.where] == asked.answer).float().mean()
+    assert same == pytest.approx(0.1 + 0.1 / 4, abs=0.03)  # kept, or swapped for itself
+    again = objectives.ask(documents, chosen, 14, 0, 1)
+    assert torch.equal(again.inputs["token"], shown)
+    assert not torch.equal(objectives.ask(documents, chosen, 14, 0, 2).where, asked.where)
+
+
+def test_next_asks_every_position_for_the_token_behind_it():
+    document = coded(1, Layout(64))[0]
+    asked = objectives.following(batching.pad([document]))
+    assert asked.where[0].tolist() == [True] * (len(document) - 1) + [False]
+    assert asked.answer.tolist() == document.token[1:].tolist()
+
+
+@pytest.mark.parametrize("layout", [PLAIN, Layout(64)], ids=["plain", "separated"])
+def test_moments_change_places_while_dates_stay(layout):
+    words = Vocabulary([*SPECIALS, "A", "B", "C"])
+    time = np.array(["2000-01-01", "2001-01-01", "2001-01-01", "2003-01-01"], "datetime64[us]")
+    life = encode(Record(0, 0, time, np.array(list("ABCA"), object), None), words, layout)
+    back = order.with_moments(life, np.array([3, 2, 1]))
+    sep = [SEP] * layout.separators
+    assert back.token[back.moment > PREFIX].tolist() == [10, *sep, 11, 12, *sep, 10, *sep]
+    assert back.event[back.row].tolist() == [3, 1, 2, 0]
+    for channel in ("time", "age", "segment"):  # slot by slot as before, each as long as what stands in it
+        kept = [getattr(life, channel)[life.moment == slot][0] for slot in (1, 2, 3)]
+        assert [getattr(back, channel)[back.moment == slot][0] for slot in (1, 2, 3)] == kept
+    same = order.with_moments(life, np.array([1, 2, 3]))
+    assert same.token.tolist() == life.token.tolist()
+    assert len(back) == len(life)
+
+
+def test_few_lives_are_reordered_and_which_is_told():
+    changed, kind = order.reorder(coded(400), np.random.default_rng(0))
+    assert (kind > 0).float().mean() == pytest.approx(0.1, abs=0.04)
+    assert set(kind.tolist()) == {0, 1, 2}
+    for before, after, k in zip(coded(400), changed, kind.tolist(), strict=True):
+        assert sorted(before.token) == sorted(after.token)
+        assert k == 0 or len(before.token) == len(after.token)
+
+
+def test_the_published_objective_learns_and_tells_the_order(tmp_path):
+    records = lives(60)
+    report = training.train(records, np.arange(45), np.arange(45, 60), tmp_path, 0, **PUBLISHED)
+    assert 0 <= report["losses"]["order_accuracy"] <= 1
+    assert report["losses"]["perplexity"] == pytest.approx(np.exp(report["losses"]["model"]))
+    check_model(open_life2vec(tmp_path), records[:4])
+    check_model(open_life2vec(tmp_path, rows="person"), records[:4])
+
+
+def test_next_event_training_learns_and_is_causal(tmp_path):
+    records = lives()
+    report = training.train(records, np.arange(80), np.arange(80, 120), tmp_path, 0, **SMALL, objective="next")
+    assert report["losses"]["unit"] == "nats per next event"
+    assert report["losses"]["model"] < 0.95  # log 2, and log 4 for the first event of each life
+    opened = open_life2vec(tmp_path)
+    assert opened.attention == "causal"
+    check_model(opened, records[:4])
 
 
 def test_every_life_is_in_an_epoch_once_and_like_lengths_go_together():
@@ -128,15 +227,6 @@ def test_every_life_is_in_an_epoch_once_and_like_lengths_go_together():
     assert padded < 1.15 * lengths.sum()
     other = batching.epoch(lengths, 16, seed=0, number=1)
     assert not all(np.array_equal(a, b) for a, b in zip(batches, other, strict=True))
-
-
-def test_the_share_hidden_is_the_share_asked_for():
-    real = torch.ones(200, 101, dtype=torch.bool)
-    real[:, 81:] = False
-    where = training.draw(real, 0.25, seed=0, step=3)
-    assert not where[:, 0].any() and not where[:, 81:].any()
-    assert where.sum().item() / (200 * 80) == pytest.approx(0.25, abs=0.01)
-    assert not torch.equal(where, training.draw(real, 0.25, seed=0, step=4))
 
 
 def test_rate_rises_then_falls_to_nothing():
@@ -154,6 +244,15 @@ def test_rate_rises_then_falls_to_nothing():
         ({"epochs": 2.5}, "type int"),
         ({"n_heads": 3}, "divisor of d_model"),
         ({"mask_share": 1.0}, "mask_share"),
+        ({"preset": "huge"}, "no preset 'huge'; it has tiny, small"),
+        ({"objective": "both"}, "'masked' or 'next'"),
+        ({"objective": "next", "order_weight": 0.2}, "0 with objective = 'next'"),
+        ({"keep_share": 0.5, "random_share": 0.5}, "below 1 together"),
+        ({"separators": 1}, "type bool"),
+        ({"epochs": True}, "type int"),
+        ({"head": "other"}, "'published' or 'plain'"),
+        ({"reference": "soon"}, "must be a date"),
+        ({"max_length": 3, "separators": True}, "4 or more"),
     ],
 )
 def test_impossible_options_are_refused(tmp_path, options, says):

@@ -19,14 +19,15 @@ function tieRow(row, tie) {
 
 function contextLine([value, before, token, after]) {
   const text = (numbers) => numbers.map((number) => data.examples.tokens[number]).join(" ");
+  const called = (numbers) => numbers.map((number) => spelled(data.examples.tokens[number])).join(names.size ? "\n" : " ");
   const line = el(
     "div",
     { class: "context" },
     el("span", { class: "before" }, el("bdi", {}, text(before))),
-    el("mark", { title: text([token]) }, text([token])),
+    el("mark", { title: called([token]) }, text([token])),
     el("span", { class: "after" }, text(after)),
   );
-  return el("li", { title: text([...before, token, ...after]) }, el("i", { title: "activation" }, value.toPrecision(3)), line);
+  return el("li", { title: called([...before, token, ...after]) }, el("i", { title: "activation" }, value.toPrecision(3)), line);
 }
 
 // The associations found; where there are none, the nearest to one.
@@ -47,7 +48,7 @@ function card(row) {
     "article",
     { class: "card" },
     el("header", {}, el("b", {}, `Feature ${row.feature}`), el("span", { title: row.cluster_label }, inCluster(row) ? row.cluster_label : "in no cluster")),
-    el("div", {}, chip(row.best_token ?? none, "", "its commonest token"), row.token_purity >= 0.9 ? chip("mostly one token") : null),
+    el("div", {}, chip(row.best_token ?? none, "", "its commonest token"), nameOf(row.best_token) && el("span", { class: "name" }, nameOf(row.best_token)), row.token_purity >= 0.9 ? chip("mostly one token") : null),
     el(
       "div",
       { class: "stats" },

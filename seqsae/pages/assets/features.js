@@ -19,7 +19,7 @@ function mapRows() {
     ...look(inCluster(row) ? row.cluster : -1),
     size: 34 + 90 * Math.min(1, Math.sqrt(row.firing_rate || 0)),
     name: `#${row.feature}`,
-    token: row.best_token ?? none,
+    token: spelled(row.best_token) ?? none,
     cluster: inCluster(row) ? row.cluster_label : "none",
     firing: percent(row.firing_rate),
     tie: row.top && isFound(row.top) ? `${pairs[row.top.pair].label} (q ${small(row.top.q_select)})` : "nothing at this q",
@@ -73,14 +73,14 @@ function topCell(row) {
 }
 
 function remarks(row) {
-  const plain = row.token_purity >= 0.9 ? [chip("one token", "", `${percent(row.token_purity)} of its active rows hold ${row.best_token}`)] : [];
+  const plain = row.token_purity >= 0.9 ? [chip("one token", "", `${percent(row.token_purity)} of its active rows hold ${spelled(row.best_token)}`)] : [];
   return el("div", { class: "chips" }, betterChips(row.better.slice(0, 1)), row.better.length > 1 ? chip(`+${row.better.length - 1}`, "warn", row.better.slice(1).map((unit) => sourceLabel(unit.source)).join(", ")) : null, plain);
 }
 
 const featureColumns = [
   { key: "feature", title: "Feature", value: (row) => row.feature, first: "ascending", draw: (row) => featureLink(row.feature) },
   { key: "cluster", title: "Cluster", value: (row) => (inCluster(row) ? row.cluster_label : null), draw: clusterCell },
-  { key: "token", title: "Best token", value: (row) => row.best_token, draw: (row) => el("span", { class: "ellip mono", title: row.best_token }, row.best_token ?? none) },
+  { key: "token", title: "Best token", value: (row) => row.best_token, draw: (row) => [el("span", { class: "ellip mono", title: spelled(row.best_token) }, row.best_token ?? none), nameBelow(row.best_token)] },
   { key: "purity", title: "Purity", numeric: true, hint: "Share of its active rows that hold its commonest token", value: (row) => row.token_purity, draw: (row) => percent(row.token_purity) },
   { key: "rate", title: "Fires on", numeric: true, hint: "Share of rows", value: (row) => row.firing_rate, draw: (row) => percent(row.firing_rate) },
   { key: "subjects", title: "Subjects", numeric: true, value: (row) => row.n_subjects, draw: (row) => count(row.n_subjects) },

@@ -8,6 +8,12 @@ const unitsOf = grouped(rowsOf(data.units), "pair");
 const features = rowsOf(data.features);
 const featureOf = new Map(features.map((row) => [row.feature, row]));
 
+// What a token is called, where the data say it.
+const names = new Map(Object.entries(data.names));
+const nameOf = (token) => names.get(token) ?? null;
+const spelled = (token) => (names.has(token) ? `${token}: ${names.get(token)}` : token);
+const nameBelow = (token) => (names.has(token) ? el("span", { class: "sub" }, nameOf(token)) : null);
+
 const nothing = (pair) => (pairs[pair].effect_name === "AUROC" ? 0.5 : 0);
 const strength = (pair, effect) => (missing(effect) ? null : Math.abs(effect - nothing(pair)));
 
@@ -45,7 +51,7 @@ for (const row of features) {
   row.ties = tiesOf.get(row.feature) || [];
   row.top = row.ties[0] || null;
   row.better = row.top && onTest(row.top) ? betterThan(row.top.pair, row.top.effect, row.feature) : [];
-  row.words = [row.feature, row.best_token, row.cluster_label, ...row.ties.filter(isFound).map((tie) => pairs[tie.pair].label)]
+  row.words = [row.feature, row.best_token, nameOf(row.best_token), row.cluster_label, ...row.ties.filter(isFound).map((tie) => pairs[tie.pair].label)]
     .filter((word) => !missing(word))
     .join("\n")
     .toLowerCase();

@@ -11,18 +11,24 @@ from seqsae.sae.base import Recipe
 def number(recipe: Recipe, options: Mapping[str, Any], name: str, low: float, high: float = math.inf) -> None:
     """Raises SeqsaeError unless the option is a finite number from `low` to `high`."""
     value = options[name]
-    fine = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    fine = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
     if not fine or not low <= value <= high:
         upto = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
-        raise SeqsaeError(f"SAE {recipe.architecture!r}: {name} is {value!r}; give a number {upto}")
+        raise SeqsaeError(f"SAE {recipe.architecture!r}: {name} is {_shown(value)}; give a number {upto}")
 
 
 def whole(recipe: Recipe, options: Mapping[str, Any], name: str, low: int, high: float = math.inf) -> None:
     """Raises SeqsaeError unless the option is a whole number from `low` to `high`."""
     value = options[name]
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= min(high, 2**62):
         upto = f"from {low} to {high:g}" if math.isfinite(high) else f"of at least {low}"
-        raise SeqsaeError(f"SAE {recipe.architecture!r}: {name} is {value!r}; give a whole number {upto}")
+        raise SeqsaeError(f"SAE {recipe.architecture!r}: {name} is {_shown(value)}; give a whole number {upto}")
+
+
+def _shown(value: Any) -> str:
+    """The value as written, cut if it is long."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def positive(recipe: Recipe, options: Mapping[str, Any], name: str) -> None:

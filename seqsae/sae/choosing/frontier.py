@@ -98,7 +98,7 @@ def frontier(points: Sequence[Point], seen: Sequence[Seen]) -> pl.DataFrame:
 def cells(table: pl.DataFrame) -> pl.DataFrame:
     """A row for each width and sparsity of a table `frontier`, in order: means over its seeds of what is measured.
 
-    Columns: width, k, sparsity, seeds (how many), fvu (geometric mean), l0, dead, spread (standard deviation of log FVU over
+    Columns: width, k, sparsity, seeds (how many), fvu (geometric mean), l0, dead, dense, spread (standard deviation of log FVU over
     seeds; null with one) and stability: agreement over chance, (a - c) / (1 - c), with the other seeds, or with one seed with
     the next larger dictionaries. Cells in which a seed has no FVU are left out.
     """
@@ -112,6 +112,7 @@ def cells(table: pl.DataFrame) -> pl.DataFrame:
             fvu=log_fvu.mean().exp(),
             l0=pl.col("l0").mean(),
             dead=pl.col("dead").mean(),
+            dense=pl.col("dense").mean(),
             spread=log_fvu.std(),
             stability=pl.col("stability").mean(),
         )

@@ -25,9 +25,11 @@ def grid(config: SaeConfig) -> list[SaeConfig]:
     _check(config, kind)
     widths = sorted(set(sweep.widths)) or sorted({max(1, round(share * config.width)) for share in _WIDTHS})
     changes = _by_k(config, kind) if kind.default_k is not None else _by_option(config, kind)
+    derived = not (sweep.widths and sweep.ks)  # of which what cannot be is left out
     return [
         config.model_copy(update={"width": width, "seeds": sweep.seeds, "sweep": SweepConfig(), **change})
         for width, change in product(widths, changes)
+        if not (derived and change.get("k", 0) > width)
     ]
 
 

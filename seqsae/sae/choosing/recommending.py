@@ -9,6 +9,7 @@ import polars as pl
 from seqsae import schema
 from seqsae.sae.choosing.frontier import beats, cells
 
+_DENSE = 0.1  # share of dense latents above which a dictionary is told to be hard to read
 _UNLIKE = "its latents are little like those of another dictionary: train longer, on more data, or narrower"
 
 
@@ -68,24 +69,37 @@ def recommend(table: pl.DataFrame, data: Data, rule: Rule | None = None) -> dict
     if fit.is_empty():
         reason = f"None of {len(table)} SAEs explains anything on held-out rows: lower lr, or look for extreme rows."
         return _document(None, reason, cautions, rule, data)
-    l0, words_sparse = _sparsity(fit, rule)
+    l0, at, words_sparse = _sparsity(fit, rule)
     found, words_bounded = _bounded(_at(fit, l0), data, rule, cautions)
     found, words_stable = _stable(found, rule)
     width, words_width = _width(found, _noise(fit), rule, cautions)
     cell = found.row(by_predicate=pl.col("width") == width, named=True)
     if cell["stability"] is not None and cell["stability"] < rule.min_stability:
         cautions.append(_UNLIKE)
+    if cell["dense"] > _DENSE:
+        cautions.append(
+            f"{cell['dense']:.0%} of its latents are active in more than a tenth of the rows, which ties them to little"
+        )
     chosen = table.filter(*(pl.col(name).eq_missing(cell[name]) for name in ("width", "k", "sparsity"))).sort("seed")
+    words_sparse += "" if at == width else f" (that of width {at:,}, to which this one is the nearest)"
     reason = f"L0 {cell['l0']:.3g}: {words_sparse}. Width {width:,}: {words_width}.{words_bounded}{words_stable}"
     return _document(chosen.row(0, named=True), f"{reason} {_numbers(cell)}", cautions, rule, data)
 
 
-def _sparsity(fit: pl.DataFrame, rule: Rule) -> tuple[float, str]:
-    """The L0 to take, and why."""
+def _sparsity(fit: pl.DataFrame, rule: Rule) -> tuple[float, int, str]:
+    """The L0 to take, the width that has it, and why."""
     points = sorted(set(fit.select("l0", "fvu").iter_rows()))
     l0, fvu = np.array([one for one in points if not any(beats(other, one) for other in points)]).T
-    if len(l0) == 1:
-        return l0[0], "none other is better" if len(points) > 1 else "there is no other"
+    found, words = (
+        _bend(l0, fvu, rule)
+        if len(l0) > 1
+        else (l0[0], "none other is better" if len(points) > 1 else "there is no other")
+    )
+    return found, fit.filter(pl.col("l0") == found).sort("fvu")["width"][0], words
+
+
+def _bend(l0: np.ndarray, fvu: np.ndarray, rule: Rule) -> tuple[float, str]:
+    """The L0 at the knee of a frontier, or where it becomes flat."""
     x = np.log(l0)
     depth = fvu[0] + (x - x[0]) / (x[-1] - x[0]) * (fvu[-1] - fvu[0]) - fvu
     if depth.max() >= rule.flat:
@@ -134,7 +148,10 @@ def _stable(found: pl.DataFrame, rule: Rule) -> tuple[pl.DataFrame, str]:
     if below is None:
         return found, ""
     unstable = (below > rule.margin).fill_null(False)
-    return found.filter(~unstable), _left_out("as other dictionaries agree less with theirs", found.filter(unstable))
+    low, best = found.filter(unstable)["stability"].to_list(), found["stability"].max()
+    told = ", ".join(f"{value:.2f}" for value in low)
+    reason = f"as other dictionaries agree less with theirs ({told}, against {best:.2f} over chance)"
+    return found.filter(~unstable), _left_out(reason, found.filter(unstable))
 
 
 def _left_out(reason: str, others: pl.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """`seqsae convert`: from one checkpoint on disk to another."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ from seqsae import shelf
 from seqsae.errors import SeqsaeError
 from seqsae.sae import checkpoint
 from seqsae.sae.base import SAE
+from seqsae.sae.formats import files
 from seqsae.sae.formats.registry import detected, read, write
 
 OURS = "seqsae"
@@ -46,12 +48,13 @@ def convert(source: Path | str, path: Path | str, to: str, format: str | None = 
         format: the source's format; by default what its files look like.
         options: model, site and the reader's own (see `read`), for a source of another tool.
     Raises:
-        SeqsaeError: see `read` and `write`.
+        SeqsaeError: see `read` and `write`; or `path` lies inside `source`.
     """
     source, path = Path(source), Path(path)
+    _check_apart(source, path)
     known = format or (OURS if checkpoint.is_one(source) else detected(source))
     if known == OURS:
-        given = [name for name, value in options.items() if value not in (None, False)]
+        given = [name for name, value in options.items() if value is not None and value is not False]
         if given:
             raise SeqsaeError(f"{source}: an SAE of seqsae says everything itself; leave out --{given[0]}")
         sae = checkpoint.load(source)
@@ -59,16 +62,26 @@ def convert(source: Path | str, path: Path | str, to: str, format: str | None = 
         sae = read(source, known, **options)
     if to != OURS:
         write(sae, path, to)
-    elif path.exists():
-        raise SeqsaeError(f"{path}: already there; give another path, nothing is overwritten")
     else:
         _shelve(sae, path, known, options)
     notes = (sae.identity.get("imported") or {}).get("notes", []) if known != OURS else []
     return Converted(sae, path, known, tuple(notes))
 
 
+def _check_apart(source: Path, path: Path) -> None:
+    """Raises SeqsaeError if `path` lies inside the folder `source`, which would no longer be what was read."""
+    inner, outer = Path(os.path.realpath(path)), Path(os.path.realpath(source))
+    if outer in inner.parents and outer.is_dir():
+        raise SeqsaeError(f"{path}: lies inside {source}, which is being read; give a path outside of it")
+
+
 def _shelve(sae: SAE, path: Path, source: str, options: dict[str, Any]) -> None:
     """An artefact of kind "sae", as training leaves one, but without metrics."""
-    files = (sae.identity.get("imported") or {}).get("files", {})
-    config = {"format": source, "files": files, **{name: value for name, value in options.items() if value is not None}}
-    shelf.stage(path, "sae", config, {"source": shelf.digest(files)}, lambda work: checkpoint.save(sae, work))
+    sources = (sae.identity.get("imported") or {}).get("files", {})
+    config = {
+        "format": source,
+        "files": sources,
+        **{name: value for name, value in options.items() if value is not None},
+    }
+    with files.beside(path) as new:
+        shelf.stage(new, "sae", config, {"source": shelf.digest(sources)}, lambda work: checkpoint.save(sae, work))

@@ -99,7 +99,7 @@ def write(parts: Parts, path: Path) -> None:
     if parts.groups:
         trainer["group_sizes"] = list(parts.groups)
     with files.new_folder(path) as work:
-        torch.save(_state_dict(parts, cls), work / _WEIGHTS)
+        files.save_torch(work / _WEIGHTS, _state_dict(parts, cls))
         (work / _CONFIG).write_text(json.dumps({"trainer": trainer}, indent=2) + "\n")
 
 
@@ -168,11 +168,7 @@ _READERS = {
 def _state(found: object, path: Path) -> tuple[dict, float | None]:
     """The state dict, and what activations were divided by if the file is a backup of a training."""
     if isinstance(found, dict) and "ae" in found and "step" in found:
-        norm = found.get("norm_factor")
-        if norm is not None and (isinstance(norm, bool) or not isinstance(norm, int | float) or not norm > 0):
-            raise SeqsaeError(
-                f"{path}: norm_factor is {files.shown(norm)}, not a number above 0; take an undamaged copy"
-            )
+        norm = None if found.get("norm_factor") is None else files.positive(found, "norm_factor", path)
         found = found["ae"]
     else:
         norm = None

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
+from seqsae import shelf
 from seqsae.errors import SeqsaeError
 from seqsae.sae.formats import files
 from seqsae.sae.formats.parts import Input, Parts, subtracting
@@ -25,6 +25,7 @@ INPUTS = ("layer-norm",)
 OPTIONS = ("layer",)
 FILE = None
 _CONFIG = "config.json"
+_DIGITS = 6  # of a layer's number
 _UPDATE = "residual update"  # said of one that reads what a layer adds
 _KEYS = ("d_model", "codebook_dim", "k", "available_layers", "use_residual_update_instead_of_states", "model_type")
 _IGNORED = ("architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path")
@@ -80,7 +81,7 @@ def write(parts: Parts, path: Path) -> None:
     parts = subtracting(parts, True)
     width, d = parts.W_dec.shape
     layer = parts.said.get("layer")
-    layer = layer if isinstance(layer, int) and layer >= 0 else 0
+    layer = layer if type(layer) is int and 0 <= layer < 10**_DIGITS else 0
     config = {
         "d_model": d,
         "codebook_dim": width,
@@ -92,19 +93,21 @@ def write(parts: Parts, path: Path) -> None:
     tensors = {"W_enc": parts.W_enc.contiguous(), "W_dec": parts.W_dec.contiguous(), "b_dec": parts.b_dec}
     tensors |= {"idf": torch.ones(width), "max": torch.ones(width)}
     with files.new_folder(path) as work:
-        save_file(tensors, work / f"layer_{layer}.safetensors")
+        shelf.save_tensors(work / f"layer_{layer}.safetensors", tensors)
         (work / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
 
 def _weights(path: Path, layer: int | None) -> Path:
     """The file of one layer."""
     there = {one.stem.removeprefix("layer_"): one for one in path.glob("layer_*.safetensors")}
-    layers = sorted((name for name in there if name.isdigit()), key=int)
+    layers = sorted((name for name in there if name.isascii() and name.isdecimal() and len(name) <= _DIGITS), key=int)
     if layer is None and len(layers) == 1:
         return there[layers[0]]
+    if not layers:
+        raise SeqsaeError(f"{path}: no layer_<number>.safetensors in it; copy the whole folder")
     if layer is None or str(layer) not in layers:
-        missing = "holds several layers" if layer is None else f"has no layer {layer}"
-        raise SeqsaeError(f"{path}: {missing}; give --layer, one of {', '.join(layers[:40]) or 'none that is there'}")
+        missing = "holds several layers" if layer is None else f"has no layer {files.shown(layer)}"
+        raise SeqsaeError(f"{path}: {missing}; give --layer, one of {', '.join(layers[:40])}")
     return there[str(layer)]
 
 

@@ -1,12 +1,15 @@
 """Files of other tools, read with care and written whole or not at all."""
 
+import io
 import json
-import shutil
+import reprlib
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
@@ -14,6 +17,10 @@ from torch import Tensor
 from seqsae.errors import SeqsaeError
 
 _JSON_LIMIT = 16 * 2**20  # bytes of a config
+_LARGEST = 2**63 - 1  # of whole numbers
+LEAST, MOST = 1e-30, 1e30  # of factors: beyond them weights in float32 vanish or overflow
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxlong, _BRIEF.maxstring, _BRIEF.maxother = 3, 40, 60, 60
 
 
 def regular(path: Path) -> Path:
@@ -34,12 +41,24 @@ def read_json(path: Path) -> dict:
     if regular(path).stat().st_size > _JSON_LIMIT:
         raise SeqsaeError(f"{path}: {path.stat().st_size:,} bytes, too large for a config; take the file of the SAE")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as cause:
+        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+    except RecursionError:
+        raise SeqsaeError(f"{path}: not a JSON document (lists within lists without end); copy it again") from None
+    except (OSError, ValueError) as cause:
         raise SeqsaeError(f"{path}: not a JSON document ({cause}); copy it again") from None
     if not isinstance(document, dict):
         raise SeqsaeError(f"{path}: a JSON {type(document).__name__}, not an object; take the config of the SAE")
     return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict:
+    """A JSON object. Raises ValueError if a key is repeated: readers differ in which of its values they take."""
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {shown(key)} stands twice in one object")
+        found[key] = value
+    return found
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -59,12 +78,33 @@ def safetensors_names(path: Path) -> list[str]:
         return []
 
 
+def save_torch(path: Path, state: dict[str, Any]) -> None:
+    """A file of `torch.save`. It is made in memory, for torch's own writer ends a full disk with an error of another kind.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    path.write_bytes(buffer.getbuffer())
+
+
 def whole(document: dict, key: str, path: Path, least: int = 1) -> int:
-    """A whole number of a config. Raises SeqsaeError if it is absent or anything else."""
+    """A whole number of a config, of 64 bits. Raises SeqsaeError if it is absent or anything else."""
     value = document.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _LARGEST:
         raise SeqsaeError(f"{path}: {key} is {shown(value)}, not a whole number >= {least}; take an undamaged config")
     return value
+
+
+def positive(document: dict, key: str, path: Path, least: float = LEAST) -> float:
+    """A factor, up to 1e30. Raises SeqsaeError if it is absent, anything else, or so far from 1 that weights vanish or overflow."""
+    value = document.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= MOST:
+        raise SeqsaeError(
+            f"{path}: {key} is {shown(value)}, not a number from {least:g} to {MOST:g}; take an undamaged copy, or give the right one"
+        )
+    return float(value)
 
 
 def flag(document: dict, key: str, path: Path, default: bool = False) -> bool:
@@ -84,8 +124,8 @@ def text(document: dict, key: str, path: Path, default: str | None = None) -> st
 
 
 def shown(value: Any) -> str:
-    """A value as an error shows it: printable, cut if it is long."""
-    text = ascii(value)
+    """A value as an error shows it: printable, on one line, cut if it is long or deep, whatever its size."""
+    text = " ".join(_BRIEF.repr(value).split()).encode("ascii", "backslashreplace").decode()
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -102,13 +142,9 @@ def known_keys(document: dict, known: tuple[str, ...], path: Path) -> None:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Context with a folder to fill, which becomes `path` if all goes well. Raises SeqsaeError if something is there."""
-    work = _work(path)
-    work.mkdir(parents=True)
-    try:
+    with beside(path) as work:
+        work.mkdir()
         yield work
-        work.replace(path)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 @contextmanager
@@ -120,20 +156,33 @@ def new_file(path: Path, suffix: str) -> Iterator[Path]:
     """
     if path.suffix != suffix:
         raise SeqsaeError(f"{path}: this format is one file; give a path that ends in {suffix}")
-    work = _work(path)
-    work.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with beside(path) as work:
         yield work
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
 
 
-def _work(path: Path) -> Path:
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Context with a path for a file or folder to make, which becomes `path` if all goes well, and leaves nothing if not.
+
+    It lies in a hidden folder of a fresh name, so that no neighbour is touched.
+
+    Raises:
+        SeqsaeError: something is there.
+        OSError: it cannot be written, naming `path`.
+    """
+    _check_free(path)
+    prefix = f".{path.name[:50]}-"  # a name has room for 255 bytes
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix, ignore_cleanup_errors=True) as folder:
+            work = Path(folder) / "new"
+            yield work
+            _check_free(path)
+            work.replace(path)
+    except OSError as cause:  # which names what is gone by now, or nothing
+        raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from None
+
+
+def _check_free(path: Path) -> None:
     if path.exists() or path.is_symlink():
         raise SeqsaeError(f"{path}: already there; give another path, nothing is overwritten")
-    work = path.with_name(path.name + ".partial")
-    if work.is_dir() and not work.is_symlink():
-        shutil.rmtree(work)
-    work.unlink(missing_ok=True)
-    return work

@@ -80,7 +80,7 @@ def write(parts: Parts, path: Path) -> None:
         **_own(parts),
     }
     with files.new_folder(path) as work:
-        torch.save(state, work / _FILES[0])
+        files.save_torch(work / _FILES[0], state)
 
 
 def _own(parts: Parts) -> dict[str, Tensor]:
@@ -126,8 +126,11 @@ def _scaled(parts: Parts, factor: Tensor, path: Path) -> Parts:
         raise SeqsaeError(
             f"{path}: a topk chooses among unscaled codes, so scaled ones have no counterpart here; leave out --scaled"
         )
-    if (factor < 0).any():
-        raise SeqsaeError(f"{path}: activation_rescale_factor is negative in places; take an undamaged copy")
+    fired = factor[factor != 0]
+    if not ((fired >= files.LEAST) & (fired <= files.MOST)).all():
+        raise SeqsaeError(
+            f"{path}: activation_rescale_factor is not from {files.LEAST:g} to {files.MOST:g} everywhere; take an undamaged copy"
+        )
     if parts.kind == "batchtopk":  # one threshold becomes one for each latent
         parts = replace(parts, kind="jumprelu", k=None, threshold=parts.threshold.expand(len(factor)))
     return rescaled(parts, 1 / torch.where(factor > 0, factor, 1)).noted(

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
+from seqsae import shelf
 from seqsae.errors import SeqsaeError
 from seqsae.sae.formats import files, torchfile
 from seqsae.sae.formats.parts import Input, Parts, subtracting
@@ -39,7 +39,7 @@ def read(path: Path, k: int | None = None) -> Parts:
         SeqsaeError: no k, or a damaged file.
     """
     if k is None:
-        hint = re.search(r"_k(\d+)", path.name)
+        hint = re.search("_k([0-9]{1,9})", path.name)
         hint = f", {hint.group(1)} by the file's name" if hint else " (those of the first release have 64 or 128)"
         raise SeqsaeError(f"{path}: how many latents are active a row stands nowhere in it; give --k{hint}")
     tensors = Tensors(_tensors(path), path)
@@ -71,7 +71,7 @@ def write(parts: Parts, path: Path) -> None:
         "stats_last_nonzero": torch.zeros(len(parts.b_enc), dtype=torch.long),
     }
     with files.new_file(path, FILE) as work:
-        save_file(tensors, work)
+        shelf.save_tensors(work, tensors)
 
 
 def _tensors(path: Path) -> dict:
@@ -82,4 +82,5 @@ def _tensors(path: Path) -> dict:
     if not isinstance(state, dict):
         raise SeqsaeError(f"{path}: no state_dict in it; take a checkpoint of InterProt")
     prefix = "sae_model."
-    return {str(name).removeprefix(prefix): value for name, value in state.items() if str(name).startswith(prefix)}
+    named = {name: value for name, value in state.items() if isinstance(name, str) and name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in named.items()}

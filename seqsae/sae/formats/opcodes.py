@@ -9,7 +9,9 @@ import pickletools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-LARGEST = 64 * 2**20  # bytes; a checkpoint's pickle holds names and shapes, its numbers lie elsewhere
+LARGEST = 4 * 2**20  # bytes; a checkpoint's pickle holds names and shapes, its numbers lie elsewhere
+_STEPS = 250_000  # opcodes, and items that an opcode copies; a tensor takes about 25
+_KEY_PARTS = 16
 
 
 class Name(NamedTuple):
@@ -53,7 +55,7 @@ def read(pickle: bytes, handlers: Handlers) -> Any:
         Refused: it is cut, or holds anything but plain containers, numbers, text and what `handlers` know.
     """
     if len(pickle) > LARGEST:
-        raise Refused(f"its pickle takes {len(pickle):,} bytes, more than a checkpoint needs")
+        raise Refused(f"its pickle takes more than {LARGEST:,} bytes, which no checkpoint needs")
     machine = _Machine(handlers)
     try:
         for opcode, argument, _ in pickletools.genops(pickle):
@@ -61,6 +63,13 @@ def read(pickle: bytes, handlers: Handlers) -> Any:
         return machine.stack.pop()
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as cause:
         raise Refused(f"its pickle is cut or broken ({ascii(str(cause)[:80])})") from None
+
+
+def key(found: Any) -> Any:
+    """A key of a dict or an item of a set. Tuples of tuples are refused: each twice the last, they take forever to hash."""
+    if isinstance(found, tuple) and (len(found) > _KEY_PARTS or any(isinstance(part, tuple) for part in found)):
+        raise Refused("its pickle holds tuples within tuples as keys, which no checkpoint needs")
+    return found
 
 
 class _Machine:
@@ -71,8 +80,15 @@ class _Machine:
         self.stack: list = []
         self.below: list[list] = []
         self.memo: dict[int, Any] = {}
+        self.left = _STEPS
+
+    def spend(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise Refused(f"its pickle takes more than {_STEPS:,} steps, which no checkpoint needs")
 
     def step(self, opcode: str, argument: Any) -> None:
+        self.spend(1)
         if opcode in _PUSH_ARGUMENT:
             self.stack.append(argument)
         elif opcode in _PUSH:
@@ -120,18 +136,18 @@ class _Machine:
         _list(self.stack[-1]).extend(items)
 
     def setitem(self, _) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        _dict(self.stack[-1])[key] = value
+        value, name = self.stack.pop(), self.stack.pop()
+        _dict(self.stack[-1])[key(name)] = value
 
     def setitems(self, _) -> None:
         items = self.marked()
-        _dict(self.stack[-1]).update(zip(items[::2], items[1::2], strict=True))
+        _dict(self.stack[-1]).update(zip(map(key, items[::2]), items[1::2], strict=True))
 
     def additems(self, _) -> None:
         items = self.marked()
         if not isinstance(self.stack[-1], set):
             raise ValueError("items for a set where none is")
-        self.stack[-1].update(items)
+        self.stack[-1].update(map(key, items))
 
     def glob(self, argument: str) -> None:
         module, _, name = argument.partition(" ")
@@ -139,10 +155,13 @@ class _Machine:
 
     def stack_global(self, _) -> None:
         name, module = self.stack.pop(), self.stack.pop()
-        self.stack.append(self.handlers.name(Name(str(module), str(name))))
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise ValueError("a name that is no text")
+        self.stack.append(self.handlers.name(Name(module, name)))
 
     def reduce(self, _) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
+        self.spend(sum(len(each) for each in (arguments, *arguments) if isinstance(each, _CONTAINERS)))
         self.stack.append(self.handlers.call(called, tuple(arguments)))
 
     def newobj(self, _) -> None:
@@ -156,7 +175,9 @@ class _Machine:
         """State for an object. A dict's own attributes (a state dict's versions) are of no use."""
         state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, Record):
-            target.state = {**target.state, **state} if isinstance(state, dict) else target.state
+            if isinstance(state, dict):
+                self.spend(len(state))
+                target.state.update(state)
         elif not isinstance(target, dict):
             raise Refused(f"its pickle sets attributes of a {type(target).__name__}")
 
@@ -178,6 +199,7 @@ def _dict(found: Any) -> dict:
     return found
 
 
+_CONTAINERS = (tuple, list, dict, set)
 _SILENT = {"PROTO", "FRAME", "STOP"}
 _PUSH_ARGUMENT = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),

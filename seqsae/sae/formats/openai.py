@@ -87,7 +87,7 @@ def write(parts: Parts, path: Path) -> None:
         "activation_state_dict": {"k": parts.k, "postact_fn": "ReLU"} if parts.kind == "topk" else {},
     }
     with files.new_file(path, FILE) as work:
-        torch.save(state, work)
+        files.save_torch(work, state)
 
 
 def _activation(state: dict, path: Path) -> tuple[str, dict]:
@@ -112,5 +112,5 @@ def _k(kept: dict, given: int | None, path: Path) -> int:
     if said is None and given is None:
         raise SeqsaeError(f"{path}: how many latents are active a row stands nowhere in it; give --k")
     if said is not None and given not in (None, said):
-        raise SeqsaeError(f"{path}: k is {files.shown(said)} in it, {given} was given; leave --k out")
+        raise SeqsaeError(f"{path}: k is {files.shown(said)} in it, {files.shown(given)} was given; leave --k out")
     return files.whole({"k": given if said is None else said}, "k", path)

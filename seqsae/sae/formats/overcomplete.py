@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqsae.errors import SeqsaeError
 from seqsae.sae.formats import files, torchfile
-from seqsae.sae.formats.opcodes import Record
+from seqsae.sae.formats.opcodes import Name, Record
 from seqsae.sae.formats.parts import Parts, subtracting
 from seqsae.sae.formats.tensors import Tensors
 
@@ -101,14 +101,14 @@ def write(parts: Parts, path: Path) -> None:
     if parts.threshold is not None:
         state["thresholds"] = parts.threshold.double().expand(len(parts.b_enc)).clamp_min(_TINY).log().float()
     with files.new_file(path, FILE) as work:
-        torch.save(state, work)
+        files.save_torch(work, state)
 
 
 def _of_module(module: Record, path: Path) -> Parts:
     name = str(module.cls)
     if name not in _CLASSES:
         raise SeqsaeError(
-            f"{path}: a {module.cls.name[:60]} has no counterpart here; those that can be imported are "
+            f"{path}: a {_class(module)} has no counterpart here; those that can be imported are "
             f"{', '.join(known.rpartition('.')[2] for known in _CLASSES)}"
         )
     encoder, dictionary = (_part(module, part, path) for part in ("encoder", "dictionary"))
@@ -132,16 +132,26 @@ def _part(module: Record, name: str, path: Path) -> Record:
     return found
 
 
+def _class(module: Record) -> str:
+    """Name of its class, without the module it comes from, as an error shows it."""
+    return str(module.cls).rpartition(".")[2]
+
+
+def _named(value: object) -> str:
+    """What a name stands for, nothing for anything else."""
+    return str(value) if isinstance(value, Name) else ""
+
+
 def _check_encoder(encoder: Record, path: Path) -> None:
     """Raises SeqsaeError unless the encoder is one linear map and a relu."""
     name, state = str(encoder.cls), encoder.state
-    norm, after = str(state.get("norm_layer")), str(state.get("output_activation"))
+    norm, after = (_named(state.get(key)) for key in ("norm_layer", "output_activation"))
     plain = name == _ENCODERS[1] or (
         state.get("nb_blocks") == 0 and norm.endswith(".Identity") and after.endswith("activation.ReLU")
     )
     if name not in _ENCODERS or not plain:
         raise SeqsaeError(
-            f"{path}: its encoder ({encoder.cls.name}) is not one linear map and a relu; such an encoder has no counterpart here"
+            f"{path}: its encoder ({_class(encoder)}) is not one linear map and a relu; such an encoder has no counterpart here"
         )
 
 
@@ -188,12 +198,12 @@ _NORMS = {
 
 def _dictionary(tensors: Tensors, state: dict) -> Tensor:
     """D [F, d]. A module in eval mode keeps it fused, whatever its weights have become since."""
-    stretch = tensors.take("dictionary.multiplier", "").exp()
+    name = "exp(multiplier)"
+    stretch = files.positive({name: float(tensors.take("dictionary.multiplier", "").exp())}, name, tensors.path)
     if "dictionary.W" in tensors:
         C, W = tensors.take("dictionary.C", "P d"), tensors.take("dictionary.W", "F P").relu()
-        relax, delta = tensors.take("dictionary.Relax", "F d"), state.get("delta", 1.0)
-        if isinstance(delta, bool) or not isinstance(delta, int | float):
-            raise SeqsaeError(f"{tensors.path}: delta is {files.shown(delta)}, not a number; take an undamaged copy")
+        relax = tensors.take("dictionary.Relax", "F d")
+        delta = files.positive({"delta": 1.0, **state}, "delta", tensors.path, least=0)
         relax = relax * (delta / torch.linalg.vector_norm(relax, dim=1, keepdim=True)).clamp(max=1)
         D = W / (W.sum(1, keepdim=True) + 1e-8) @ C + relax
     else:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seqsae.errors import SeqsaeError
+from seqsae.sae.formats.files import shown
 
 _TENSORS = ("W_enc", "b_enc", "W_dec", "b_dec", "threshold", "r_mag", "b_mag")
 KINDS = ("relu", "gated", "jumprelu", "topk", "batchtopk", "matryoshka")
@@ -79,12 +80,12 @@ def checked(parts: Parts, where: str) -> Parts:
     """The parts themselves. Raises SeqsaeError, naming `where`, if k or groups cannot be, or numbers have become too large."""
     width = len(parts.b_enc)
     if parts.k is not None and not 1 <= parts.k <= width:
-        raise SeqsaeError(f"{where}: k is {parts.k} with {width} latents; give 1 <= k <= {width}")
+        raise SeqsaeError(f"{where}: k is {shown(parts.k)} with {width} latents; give 1 <= k <= {width}")
     if parts.kind == "topk" and parts.k is None:
         raise SeqsaeError(f"{where}: how many latents are active a row stands nowhere in it; give --k")
     if parts.kind == "matryoshka" and (min(parts.groups, default=0) < 1 or sum(parts.groups) != width):
         raise SeqsaeError(
-            f"{where}: its groups {list(parts.groups)} do not sum to {width} latents; take an undamaged copy"
+            f"{where}: its groups {shown(list(parts.groups))} do not sum to {width} latents; take an undamaged copy"
         )
     for name in _TENSORS:
         if getattr(parts, name) is not None and not torch.isfinite(getattr(parts, name)).all():

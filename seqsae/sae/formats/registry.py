@@ -107,7 +107,7 @@ def _refusal(module: ModuleType, parts: Parts) -> str | None:
 
 def _options(module: ModuleType, options: dict[str, Any]) -> dict[str, Any]:
     """Those that were given. Raises SeqsaeError if the format's reader has no use for one."""
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
     for name in given:
         if name not in module.OPTIONS:
             known = ", ".join(module.OPTIONS) or "none"

@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
+from seqsae import shelf
 from seqsae.errors import SeqsaeError
 from seqsae.sae.formats import files
 from seqsae.sae.formats.parts import Input, Parts, rescaled
@@ -65,13 +65,15 @@ def read(path: Path, scale: float | None = None) -> Parts:
     rescale = kind in _CHOOSING and files.flag(config, "rescale_acts_by_decoder_norm", where)
     if files.text(config, "normalize_activations", where, "none") == "expected_average_only_in":
         parts = _unscaled(parts, _scale(path, scale), rescale)
+    elif scale is not None:
+        raise SeqsaeError(f"{where}: activations were not scaled; leave out --scale")
     if rescale:
         parts = rescaled(parts, torch.linalg.vector_norm(parts.W_dec, dim=1))
     if kind in _CHOOSING and parts.k is None:
         parts = replace(parts, kind="jumprelu", threshold=parts.threshold.expand(d_sae).clone(), groups=())
         parts = parts.noted(f"{kind} in training, with a k that is no whole number; kept as the jumprelu it becomes")
     parts = _reshaped(parts, files.text(config, "reshape_activations", where, "none"), where)
-    there = tuple(path / name for name in (_CONFIG, _WEIGHTS, _SCALER, _WHITENING) if (path / name).exists())
+    there = tuple(path / name for name in (_CONFIG, _WEIGHTS, _SCALER, _WHITENING) if (path / name).is_file())
     return replace(parts, input=_input(config, path, d_in), said=_said(config), files=there)
 
 
@@ -100,7 +102,7 @@ def write(parts: Parts, path: Path) -> None:
     if kind == "topk":
         config |= {"k": parts.k, "rescale_acts_by_decoder_norm": False}
     with files.new_folder(path) as work:
-        save_file(_tensors(parts, kind), work / _WEIGHTS)
+        shelf.save_tensors(work / _WEIGHTS, _tensors(parts, kind))
         (work / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -184,11 +186,12 @@ def _in_training(parts: Parts, config: dict, where: Path, tensors: Tensors) -> P
     if parts.kind != "matryoshka":
         return parts
     ends = config.get("matryoshka_widths")
-    if not isinstance(ends, list) or not all(isinstance(end, int) for end in ends):
+    width = len(parts.b_enc)
+    if not isinstance(ends, list) or not all(isinstance(end, int) and 0 < end <= width for end in ends):
         raise SeqsaeError(
-            f"{where}: matryoshka_widths is {files.shown(ends)}, no list of whole numbers; take an undamaged config"
+            f"{where}: matryoshka_widths is {files.shown(ends)}, no list of whole numbers up to {width}; take an undamaged config"
         )
-    ends = ends if ends and ends[-1] == len(parts.b_enc) else [*ends, len(parts.b_enc)]
+    ends = ends if ends and ends[-1] == width else [*ends, width]
     return replace(parts, groups=tuple(end - start for start, end in zip([0, *ends], ends, strict=False)))
 
 
@@ -234,14 +237,15 @@ def _input(config: dict, path: Path, d: int) -> Input:
 
 def _scale(path: Path, given: float | None) -> float:
     """What activations were multiplied by."""
-    if given is None and (path / _SCALER).exists():
-        given = files.read_json(path / _SCALER).get("scaling_factor")
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < float("inf"):
-        raise SeqsaeError(
-            f"{path / _CONFIG}: activations were scaled to a mean length and no {_SCALER} says by what; give --scale, the "
-            "factor that they were multiplied by (1 if it is already folded into the weights)"
-        )
-    return float(given)
+    if given is not None:
+        return files.positive({"--scale": given}, "--scale", path / _CONFIG)
+    said = files.read_json(path / _SCALER) if (path / _SCALER).exists() else {}
+    if said.get("scaling_factor") is not None:
+        return files.positive(said, "scaling_factor", path / _SCALER)
+    raise SeqsaeError(
+        f"{path / _CONFIG}: activations were scaled to a mean length and no {_SCALER} says by what; give --scale, the "
+        "factor that they were multiplied by (1 if it is already folded into the weights)"
+    )
 
 
 def _said(config: dict) -> dict:

@@ -8,8 +8,7 @@
 import json
 from pathlib import Path
 
-from safetensors.torch import save_file
-
+from seqsae import shelf
 from seqsae.errors import SeqsaeError
 from seqsae.sae.formats import files
 from seqsae.sae.formats.parts import Parts, subtracting, unit_rows
@@ -84,7 +83,7 @@ def write(parts: Parts, path: Path) -> None:
         "b_dec": parts.b_dec,
     }
     with files.new_folder(path) as work:
-        save_file(tensors, work / _WEIGHTS)
+        shelf.save_tensors(work / _WEIGHTS, tensors)
         (work / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
 

@@ -74,8 +74,8 @@ class Tensors:
         wanted = [self.sizes.get(letter) for letter in letters]
         if list(found.shape) != wanted or 0 in wanted:
             raise SeqsaeError(
-                f"{self.path}: {name} is {list(found.shape)} where [{', '.join(letters)}] is "
-                f"{['?' if size is None else size for size in wanted]}; take config and weights from one place"
+                f"{self.path}: {name} is {shown(list(found.shape))} where [{', '.join(letters)}] is "
+                f"{shown(['?' if size is None else size for size in wanted])}; take config and weights from one place"
             )
         return found
 

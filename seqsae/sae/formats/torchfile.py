@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from seqsae.errors import SeqsaeError
-from seqsae.sae.formats.opcodes import Handlers, Name, Record, Refused, read
+from seqsae.sae.formats.files import shown
+from seqsae.sae.formats.opcodes import LARGEST, Handlers, Name, Record, Refused, key, read
 
 _DTYPES = {
     "FloatStorage": torch.float32,
@@ -30,7 +31,9 @@ _DTYPES = {
 }
 _DTYPE_NAMES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _BROKEN = (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, struct.error)
-_DEEPEST = 16  # modules within modules
+_LONGEST = 500  # characters of a parameter's dotted name
+_MOST = 10_000  # modules, or tensors of a module
+_DIMENSIONS = 16
 _GETATTR = (("__builtin__", "getattr"), ("builtins", "getattr"))  # how an old pickle names a method
 _CALLS = {
     ("collections", "OrderedDict"),
@@ -68,6 +71,8 @@ def load(path: Path, inert: tuple[str, ...] = ()) -> Any:
 
 def names(path: Path) -> list[str]:
     """Names at the top of a file's state dict, or the name of the class of its object; none if it cannot be read."""
+    if not path.is_file():
+        return []
     try:
         with zipfile.ZipFile(path) as archive:
             found = _Outline(archive, path.stat().st_size, ()).read()
@@ -75,7 +80,7 @@ def names(path: Path) -> list[str]:
         return []
     if isinstance(found, Record):
         return [str(found.cls)]
-    return [str(name) for name in found] if isinstance(found, dict) else []
+    return [name for name in found if isinstance(name, str)] if isinstance(found, dict) else []
 
 
 class _Archive:
@@ -96,10 +101,15 @@ class _Archive:
 
     def read(self) -> Any:
         order = self.root + "byteorder"
-        if order in self.entries and self.archive.read(order) != b"little":
+        if order in self.entries and self.start(order, 16) != b"little":
             raise Refused("its numbers are big-endian")
-        pickle = self.archive.read(self.root + "data.pkl")
+        pickle = self.start(self.root + "data.pkl", LARGEST + 1)
         return read(pickle, Handlers(self.name, self.call, self.stored))
+
+    def start(self, name: str, size: int) -> bytes:
+        """The first bytes of an entry."""
+        with self.archive.open(name) as file:
+            return file.read(size)
 
     def name(self, name: Name) -> Name:
         if name.module == "torch" and name.name in (*_DTYPES, *_DTYPE_NAMES):
@@ -117,9 +127,9 @@ class _Archive:
         if called == ("torch._utils", "_rebuild_parameter") and isinstance(arguments[0], Tensor):
             return arguments[0]
         if called == ("collections", "OrderedDict"):
-            return dict(*arguments)
+            return {key(name): value for pairs in arguments for name, value in pairs}
         if called in (("__builtin__", "set"), ("builtins", "set")):
-            return set(*arguments)
+            return {key(item) for items in arguments for item in items}
         if called in (("torch", "device"), ("torch", "Size")):
             return arguments[0] if arguments else ()
         if self.is_inert(called):
@@ -130,21 +140,23 @@ class _Archive:
 
     def stored(self, token: Any) -> Tensor:
         """[numel] the storage that the pickle names, read once."""
-        kind, name, key, _, count = token
+        kind, name, number, _, count = token
         if kind != "storage" or not isinstance(name, Name) or name.name not in _DTYPES:
-            raise Refused(f"its pickle names a storage of type {name}, which is not known")
-        if key not in self.storages:
-            self.storages[key] = self._storage(f"{self.root}data/{key}", _DTYPES[name.name])
-        found = self.storages[key]
+            raise Refused(f"its pickle names a storage of type {shown(name)}, which is not known")
+        if not isinstance(number, str) or not number.isascii() or not number.isdecimal() or len(number) > 9:
+            raise Refused(f"its pickle names a storage {shown(number)}, which is no number")
+        if number not in self.storages:
+            self.storages[number] = self._storage(f"data/{number}", _DTYPES[name.name])
+        found = self.storages[number]
         if len(found) != count or found.dtype != _DTYPES[name.name]:
-            raise Refused(f"storage {key} holds {len(found):,} numbers where the pickle claims {count:,}")
+            raise Refused(f"storage {number} holds {len(found):,} numbers where the pickle claims {shown(count)}")
         return found
 
     def _storage(self, name: str, dtype: torch.dtype) -> Tensor:
-        if name not in self.entries:
+        if self.root + name not in self.entries:
             raise Refused(f"the bytes of {name} are missing")
-        buffer = bytearray(self.entries[name].file_size)
-        with self.archive.open(name) as file:
+        buffer = bytearray(self.entries[self.root + name].file_size)
+        with self.archive.open(self.root + name) as file:
             if file.readinto(buffer) != len(buffer) or len(buffer) % dtype.itemsize:
                 raise Refused(f"the bytes of {name} are cut")
         return torch.frombuffer(buffer, dtype=dtype) if buffer else torch.empty(0, dtype=dtype)
@@ -166,33 +178,40 @@ class _Outline(_Archive):
 def _tensor(storage: Tensor, offset: int, size: tuple, stride: tuple) -> Tensor:
     """A view of a storage. A shape that holds more numbers than the storage is refused: expanding costs memory."""
     numbers = (offset, *size, *stride)
-    if any(type(number) is not int or number < 0 for number in numbers) or len(size) != len(stride):
+    if (
+        len(numbers) > 2 * _DIMENSIONS
+        or any(type(number) is not int or number < 0 for number in numbers)
+        or len(size) != len(stride)
+    ):
         raise Refused("a tensor's shape is no list of whole numbers")
     count, last = 1, offset
     for length, step in zip(size, stride, strict=True):
         count, last = count * length, last + (length - 1) * step
     if count > len(storage) or (count and last >= len(storage)):
-        raise Refused(f"a tensor of shape {list(size)} claims more than the {len(storage):,} numbers stored for it")
+        raise Refused(
+            f"a tensor of shape {shown(list(size))} claims more than the {len(storage):,} numbers stored for it"
+        )
     return storage.as_strided(size, stride, offset)
 
 
-def state_of(module: Record, path: Path, prefix: str = "") -> dict[str, Tensor]:
+def state_of(module: Record, path: Path) -> dict[str, Tensor]:
     """The state dict of a pickled `torch.nn.Module`: its parameters and buffers and those of its parts, by dotted name."""
-    if prefix.count(".") > _DEEPEST:
-        raise SeqsaeError(
-            f"{path}: modules within modules without end; it is not loaded, ask its author for a state dict"
-        )
-    found = {}
-    for group in ("_parameters", "_buffers"):
-        for name, value in _group(module, group).items():
-            if isinstance(value, Tensor):
-                found[f"{prefix}{name}"] = value
-    for name, part in _group(module, "_modules").items():
-        if isinstance(part, Record):
-            found |= state_of(part, path, f"{prefix}{name}.")
+    found, waiting, seen = {}, [("", module)], 0
+    while waiting:
+        prefix, part = waiting.pop()
+        seen += 1
+        if len(prefix) > _LONGEST or max(len(found), len(waiting), seen) > _MOST:
+            raise SeqsaeError(
+                f"{path}: modules within modules without end; it is not loaded, ask its author for a state dict"
+            )
+        for group in ("_parameters", "_buffers"):
+            found |= {name: value for name, value in _group(part, group, prefix) if isinstance(value, Tensor)}
+        waiting += [(f"{name}.", one) for name, one in _group(part, "_modules", prefix) if isinstance(one, Record)]
     return found
 
 
-def _group(module: Record, name: str) -> dict:
-    found = module.state.get(name, {})
-    return found if isinstance(found, dict) else {}
+def _group(module: Record, group: str, prefix: str) -> list[tuple[str, Any]]:
+    """Parameters, buffers or parts of a module, by dotted name."""
+    kept = module.state.get(group, {})
+    kept = kept if isinstance(kept, dict) else {}
+    return [(prefix + (name if isinstance(name, str) else shown(name)), value) for name, value in kept.items()]

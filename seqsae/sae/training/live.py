@@ -11,7 +11,7 @@ from seqsae.progress import below, on_terminal, say
 
 _APART = 3  # SAEs whose numbers a plain line gives one by one; of more it gives the range
 _LINES = 12  # SAEs in the table
-_COLUMNS = {"fvu": "FVU", "l0": "L0", "dead": "dead"}
+_COLUMNS = {"fvu": "FVU", "l0": "L0", "dead": "dead in training"}
 
 
 @contextmanager

@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from seqsae.errors import SeqsaeError
+from seqsae.shelf import digest, read_json, save_tensors, sha256
 
 _TENSORS, _DOCUMENT = "state.safetensors", "state.json"
 
@@ -19,8 +20,9 @@ def save(work: Path, step: int, tensors: dict[str, Tensor], document: dict) -> N
     for folder in (partial, final):
         shutil.rmtree(folder, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial / _TENSORS)
-    (partial / _DOCUMENT).write_text(json.dumps(document))
+    save_tensors(partial / _TENSORS, {name: value.contiguous() for name, value in tensors.items()})
+    sealed = {"document": document, "digest": digest(document), "tensors": sha256(partial / _TENSORS)}
+    (partial / _DOCUMENT).write_text(json.dumps(sealed))
     partial.replace(final)
     for older in work.glob("step-*"):
         if older.name < final.name:
@@ -38,13 +40,7 @@ def latest(work: Path, run: dict) -> tuple[dict[str, Tensor], dict] | None:
     folder = max(work.glob("step-*"), default=None)
     if folder is None:
         return None
-    try:
-        document = json.loads((folder / _DOCUMENT).read_text())
-        tensors = load_file(folder / _TENSORS)
-    except (OSError, ValueError, SafetensorError) as cause:
-        raise SeqsaeError(
-            f"{folder}: the saved training state is unreadable ({cause}); delete {work} to train anew"
-        ) from None
+    tensors, document = _read(folder, f"delete {work} to train anew")
     run = json.loads(json.dumps(run))  # as it reads after a round trip: tuples are lists
     other = [key for key in run if document["run"].get(key) != run[key]]
     if other:
@@ -54,3 +50,16 @@ def latest(work: Path, run: dict) -> tuple[dict[str, Tensor], dict] | None:
             f"use the same settings or delete {work}"
         )
     return tensors, document
+
+
+def _read(folder: Path, remedy: str) -> tuple[dict[str, Tensor], dict]:
+    """A state's tensors and document. Raises SeqsaeError unless they are what was written."""
+    sealed = read_json(folder / _DOCUMENT, remedy)
+    try:
+        whole = digest(sealed["document"]) == sealed["digest"] and sha256(folder / _TENSORS) == sealed["tensors"]
+        tensors = load_file(folder / _TENSORS) if whole else {}
+    except (KeyError, TypeError, OSError, SafetensorError):
+        whole = False
+    if not whole:
+        raise SeqsaeError(f"{folder}: the saved training state was cut or changed; {remedy}")
+    return tensors, sealed["document"]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from seqsae.errors import SeqsaeError
+from seqsae.sae.arrays import as_rows
 
 
 class ArrayStream:
@@ -23,13 +24,15 @@ class ArrayStream:
     """
 
     def __init__(self, array: np.ndarray | Tensor, site: str = "array", seed: int = 0, groups=None):
-        rows = torch.as_tensor(array)
-        if rows.ndim != 2 or 0 in rows.shape or rows.dtype in (torch.bool, torch.complex64, torch.complex128):
+        rows = as_rows(array, f"site {site!r}").detach()
+        if 0 in rows.shape:
             raise SeqsaeError(
-                f"site {site!r}: an array of shape {tuple(rows.shape)} and type {rows.dtype}; give real numbers [rows, d_model]"
+                f"site {site!r}: an array of shape {tuple(rows.shape)}; give real numbers [rows, d_model]"
             )
-        if not torch.isfinite(rows).all():
-            raise SeqsaeError(f"site {site!r}: the array holds NaN or infinite values; drop those rows")
+        if not isinstance(seed, int) or seed < 0:
+            raise SeqsaeError(f"seed {seed!r}; give a whole number >= 0")
+        if not torch.isfinite(rows.float() if rows.dtype == torch.float64 else rows).all():
+            raise SeqsaeError(f"site {site!r}: the array holds NaN, infinite or too large values; drop those rows")
         self._grouped = groups is not None
         self._groups = np.arange(len(rows)) if groups is None else np.asarray(groups)
         if self._groups.shape != (len(rows),):

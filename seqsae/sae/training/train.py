@@ -76,7 +76,7 @@ def train(
     work = None if work is None else Path(work)
     start, rows = _restored(stream, learners, run, work)
     tell(rows)
-    for step in track(range(start, budget.steps), f"training on {site}", budget.steps - start):
+    for step in track(range(start, budget.steps), f"training on {site}", budget.steps, start):
         if all(learner.stopping.done for learner in learners):
             break
         batch = _batch(stream, site, budget)

@@ -250,8 +250,8 @@ def test_wrong_recipes_are_refused_in_one_line(settings, words):
 @pytest.mark.parametrize(
     ("x", "words"),
     [
-        (torch.full((3, 4), torch.nan), "NaN or infinite"),
-        (torch.full((3, 4), torch.inf), "NaN or infinite"),
+        (torch.full((3, 4), torch.nan), "NaN, infinite or too large"),
+        (torch.full((3, 4), torch.inf), "NaN, infinite or too large"),
         (torch.zeros(3, 5), r"shape \(3, 5\); this SAE reads \[n, 4\]"),
         (torch.zeros(4), r"shape \(4,\)"),
     ],

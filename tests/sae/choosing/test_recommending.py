@@ -150,14 +150,14 @@ def test_the_size_at_which_seeds_agree_is_kept_to():
     falling = {256: 0.3, 512: 0.2, 1024: 0.15, 2048: 0.1, 4096: 0.07}
     chance = dict.fromkeys(same, 0.3)
     found = recommend(swept(falling, seeds=2, mmcs_seeds=same, chance_seeds=chance), PLENTY)
-    assert found["width"] == 1024 and "theirs: 256, 2,048, 4,096." in found["reason"] and found["cautions"] == []
+    assert found["width"] == 1024 and ": 256, 2,048, 4,096." in found["reason"] and found["cautions"] == []
     # the same agreement, all of it chance at the larger widths
     chance = {256: 0.1, 512: 0.2, 1024: 0.85, 2048: 0.2, 4096: 0.2}
     assert recommend(swept(falling, seeds=2, mmcs_seeds=same, chance_seeds=chance), PLENTY)["width"] == 512
     # with one seed, agreement with larger ones; that of the largest is unknown, and it stays
     larger = {256: 0.5, 512: 0.9, 1024: 0.4, 2048: 0.4, 4096: None}
     found = recommend(swept(falling, agreement=larger, chance=dict.fromkeys(same, 0.3)), PLENTY)
-    assert found["width"] == 4096 and "theirs: 256, 1,024, 2,048." in found["reason"]
+    assert found["width"] == 4096 and ": 256, 1,024, 2,048." in found["reason"]
 
 
 def test_widths_are_judged_at_the_sparsity_that_is_taken():

@@ -56,13 +56,13 @@ def test_elsewhere_a_measurement_is_one_short_line_and_nothing_is_on_stdout(watc
         clock.now = 2.0
         view([_row(0, 200), _row(1, 200, fvu=0.1234567)])
     lines = stderr.getvalue().splitlines()
-    assert lines == ["  step 200: loss 0.5 1.5 · FVU 0.25 0.1235 · L0 32 32 · dead 12.5% 12.5% · 10,000 rows/s"]
+    assert lines == ["  step 200: loss 0.5 1.5 · FVU 0.25 0.1235 · L0 32 32 · dead in training 12.5% 12.5% · 10,000 rows/s"]
     assert capsys.readouterr().out == ""
 
 
 def test_many_saes_are_a_range_and_what_is_not_measured_is_left_out():
     rows = [_row(i, 5, fvu=None, l0=None) for i in range(5)]
-    assert live.line(rows) == "  step 5: loss 0.5 to 4.5 · dead 12.5% to 12.5%"
+    assert live.line(rows) == "  step 5: loss 0.5 to 4.5 · dead in training 12.5% to 12.5%"
 
 
 def test_a_resumed_training_shows_its_last_measurement_and_no_speed_from_before(watched):

@@ -97,7 +97,7 @@ def test_a_kill_while_saving_leaves_the_state_before(planted, tmp_path, monkeypa
     write = json.dumps
 
     def fails_late(document, *args, **options):
-        if isinstance(document, dict) and document.get("step") == 30:
+        if isinstance(document, dict) and document.get("document", {}).get("step") == 30:
             raise KeyboardInterrupt
         saved.append(document)
         return write(document, *args, **options)
@@ -150,7 +150,7 @@ def test_a_cut_state_is_refused_in_one_line(planted, tmp_path, file):
     _train(planted, SPECS[:1], work=tmp_path)
     path = tmp_path / "step-000000040" / file
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(SeqsaeError, match="the saved training state is unreadable.*delete") as caught:
+    with pytest.raises(SeqsaeError, match="(was cut or changed|not a JSON document).*delete") as caught:
         _train(planted, SPECS[:1], work=tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -11,33 +11,32 @@ from seqsae_life2vec.tokenizer import UNKNOWN_AGE, Encoded
 from seqsae_life2vec.vocabulary import MASK, PAD
 
 POOL = 16  # batches whose lives are sorted by length together: little padding, and still another mixture every epoch
-FILL = {"token": PAD, "age": UNKNOWN_AGE, "time": 0.0, "segment": 0}
+FILL = {"token": PAD, "age": UNKNOWN_AGE, "time": 0.0, "segment": 0, "dated": False}
 
 
 def pad(lives: list[Encoded]) -> dict[str, Tensor]:
-    """The network's inputs: token, age, time, segment [B, T], and `real` [B, T] bool, False on padding."""
+    """The network's inputs: token, age, time, segment, dated [B, T], and `real` [B, T] bool, False on padding."""
     longest = max(len(life) for life in lives)
-    inputs = {}
-    for name, filler in FILL.items():
-        rows = [getattr(life, name) for life in lives]
-        table = np.full((len(lives), longest), filler, rows[0].dtype)
-        for i, row in enumerate(rows):
-            table[i, : len(row)] = row
-        inputs[name] = torch.from_numpy(table)
+    inputs = {name: _table([getattr(life, name) for life in lives], longest, fill) for name, fill in FILL.items()}
     lengths = torch.tensor([len(life) for life in lives])
     inputs["real"] = torch.arange(longest) < lengths[:, None]
     return inputs
 
 
-def rows(real: Tensor) -> Tensor:
-    """[B, T] bool: the real positions after [CLS]."""
-    mask = real.clone()
-    mask[:, 0] = False
-    return mask
+def rows(lives: list[Encoded]) -> Tensor:
+    """[B, T] bool: where an activation row stands; never [CLS], [SEP] or padding."""
+    return _table([life.row for life in lives], max(len(life) for life in lives), False)
+
+
+def _table(parts: list[np.ndarray], longest: int, fill) -> Tensor:
+    table = np.full((len(parts), longest), fill, parts[0].dtype)
+    for i, part in enumerate(parts):
+        table[i, : len(part)] = part
+    return torch.from_numpy(table)
 
 
 def hide(inputs: dict[str, Tensor], where: Tensor) -> dict[str, Tensor]:
-    """The inputs with [MASK] in place of the tokens at `where`; age, time and segment stay."""
+    """The inputs with [MASK] in place of the tokens at `where`; all other channels stay."""
     return {**inputs, "token": inputs["token"].masked_fill(where.to(inputs["token"].device), MASK)}
 
 

@@ -9,31 +9,34 @@ from safetensors.torch import load_file, save_file
 
 from seqsae.errors import SeqsaeError
 from seqsae.shelf import digest, write_json
-from seqsae_life2vec.network import Life2VecEncoder, Shape
+from seqsae_life2vec.layout import Layout
+from seqsae_life2vec.network import Life2VecEncoder
+from seqsae_life2vec.shape import Shape
 from seqsae_life2vec.vocabulary import Vocabulary
 
 CONFIG, VOCABULARY, WEIGHTS, TRAINING = "config.json", "vocabulary.json", "model.safetensors", "training.json"
 ARCHITECTURE = "life2vec"
 
 
-def save(out: Path, network: Life2VecEncoder, words: Vocabulary, max_length: int, training: dict) -> None:
+def save(out: Path, network: Life2VecEncoder, words: Vocabulary, layout: Layout, training: dict) -> None:
     """Write the four files, each replaced whole."""
+    document = {"tokens": words.tokens, "edges": words.edges, "rolled": words.rolled}
     config = {
         "architecture": ARCHITECTURE,
         "shape": asdict(network.shape),
-        "max_length": max_length,
-        "vocabulary_sha256": digest(words.tokens),
+        "layout": asdict(layout),
+        "vocabulary_sha256": digest(document),
     }
-    write_json(out / VOCABULARY, {"tokens": words.tokens, "left_out": words.left_out})
+    write_json(out / VOCABULARY, document | {"counts": words.counts})
     write_json(out / CONFIG, config)
     write_json(out / TRAINING, training)
     partial = out / (WEIGHTS + ".partial")
-    save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, partial)
+    save_file({name: value.detach().cpu().contiguous() for name, value in _weights(network).items()}, partial)
     partial.replace(out / WEIGHTS)
 
 
-def load(path: Path) -> tuple[Life2VecEncoder, Vocabulary, dict]:
-    """Network, vocabulary and config of a folder.
+def load(path: Path) -> tuple[Life2VecEncoder, Vocabulary, Layout]:
+    """Network, vocabulary and document layout of a folder.
 
     Raises:
         SeqsaeError: the folder or a file is missing, a file is cut or of another model, or the vocabulary is not the one
@@ -42,31 +45,51 @@ def load(path: Path) -> tuple[Life2VecEncoder, Vocabulary, dict]:
     if not path.is_dir():
         raise SeqsaeError(f"{path}: no such folder; give the folder of a trained life2vec model")
     config, document = _document(path / CONFIG), _document(path / VOCABULARY)
-    shape = _shape(path / CONFIG, config)
-    if not isinstance(document.get("tokens"), list):
-        raise SeqsaeError(f"{path / VOCABULARY}: has no list `tokens`; train the model again")
-    words = Vocabulary(document["tokens"], document.get("left_out", {}))
-    if len(words) != shape.n_tokens or digest(words.tokens) != config.get("vocabulary_sha256"):
+    if config.get("architecture") != ARCHITECTURE:
+        raise SeqsaeError(f"{path / CONFIG}: does not describe a {ARCHITECTURE} model; give the folder of one")
+    shape, layout = (_made(path / CONFIG, config, kind) for kind in (Shape, Layout))
+    words = _words(path / VOCABULARY, document)
+    learnt = {"tokens": words.tokens, "edges": words.edges, "rolled": words.rolled}
+    if len(words) != shape.n_tokens or digest(learnt) != config.get("vocabulary_sha256"):
         raise SeqsaeError(
             f"{path / VOCABULARY}: {len(words)} tokens that are not those the weights were trained with ({shape.n_tokens}); "
             "put back the vocabulary of this model"
         )
-    return _network(path / WEIGHTS, shape), words, config
+    return _network(path / WEIGHTS, shape), words, layout
 
 
-def _shape(path: Path, config: dict) -> Shape:
-    given, wanted = config.get("shape"), {field.name for field in fields(Shape)}
-    if config.get("architecture") != ARCHITECTURE or not isinstance(given, dict) or set(given) != wanted:
+def _made(path: Path, config: dict, kind: type):
+    """The Shape or Layout that a config holds under its name."""
+    given, wanted = config.get(kind.__name__.lower()), {field.name: field.type for field in fields(kind)}
+    right = isinstance(given, dict) and set(given) == set(wanted)
+    if not right or any(type(value) is not wanted[name] for name, value in given.items()):
         raise SeqsaeError(f"{path}: does not describe a {ARCHITECTURE} model of this version; train the model again")
-    if not isinstance(config.get("max_length"), int):
-        raise SeqsaeError(f"{path}: has no max_length; train the model again")
-    return Shape(**given)
+    return kind(**given)
+
+
+def _words(path: Path, document: dict) -> Vocabulary:
+    kinds = {"tokens": list, "edges": dict, "rolled": dict, "counts": dict}
+    for name, kind in kinds.items():
+        if not isinstance(document.get(name), kind):
+            raise SeqsaeError(f"{path}: has no {kind.__name__} `{name}`; train the model again")
+    return Vocabulary(**{name: document[name] for name in kinds})
+
+
+def _weights(network: Life2VecEncoder) -> dict:
+    """The state dict; a tied table stands in it once."""
+    state = network.state_dict()
+    if network.shape.head == "published" and network.shape.tied:
+        del state["head.out"]
+    return state
 
 
 def _network(path: Path, shape: Shape) -> Life2VecEncoder:
     network = Life2VecEncoder(shape)
     try:
-        network.load_state_dict(load_file(path))
+        state = load_file(path)
+        if network.shape.head == "published" and network.shape.tied and "embedding.token.weight" in state:
+            state["head.out"] = state["embedding.token.weight"]
+        network.load_state_dict(state)
     except FileNotFoundError:
         raise SeqsaeError(f"{path}: no such file; the folder holds no weights, train the model again") from None
     except SafetensorError as cause:

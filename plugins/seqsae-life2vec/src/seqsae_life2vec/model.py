@@ -1,5 +1,7 @@
-"""The encoder behind seqsae's model contract, and the factory that the entry point names."""
+"""The reference model behind seqsae's contract, and the factory that the entry point names."""
 
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -8,60 +10,73 @@ from torch import Tensor
 
 from seqsae.errors import SeqsaeError
 from seqsae.models.contract import Batch, Sample, SequenceModel
+from seqsae.progress import say
 from seqsae.records.record import Record
+from seqsae.shelf import digest
 from seqsae_life2vec import batching, folder
-from seqsae_life2vec.network import Life2VecEncoder
-from seqsae_life2vec.tokenizer import encode
+from seqsae_life2vec.layout import Layout
+from seqsae_life2vec.network import Life2VecEncoder, Person
+from seqsae_life2vec.tokenizer import PREFIX, Encoded, encode
 from seqsae_life2vec.training import train
 from seqsae_life2vec.vocabulary import Vocabulary
 
+ROWS = ("events", "person")
+SUFFIXES = (".ckpt", ".pth", ".pt")  # an original checkpoint is one file, a model trained here a folder
+LOST = ("events_clipped", "background_clipped", "unknown", "before_birth", "second_births")
+
 
 class Life2Vec(SequenceModel):
-    """Lives in, a row for each event out (and one for each background row); [CLS] and births are no rows.
+    """Lives in, a row for each event out (and one for each background row); [CLS], [SEP] and births are no rows.
 
     Sites: `embedding`; for each block i `blocks.i` (the residual stream after it), `blocks.i.attention` and `blocks.i.mlp`
-    (what each writes into it, gate included), `blocks.i.mlp.hidden` (the MLP's neurons).
+    (what each writes into it, gate included), `blocks.i.mlp.hidden` (the MLP's neurons). With `rows = "person"` the one
+    site is `person`, the [CLS] state after the last block: one row a life, of role `pooled`.
     """
 
     def __init__(
         self,
         network: Life2VecEncoder,
         words: Vocabulary,
-        max_length: int = 512,
+        layout: Layout,
+        rows: str = "events",
         device: str | torch.device = "cpu",
     ):
+        check_rows(rows)
+        if rows == "person" and network.shape.causal:
+            raise SeqsaeError("life2vec: [CLS] of a causal model sees nothing of the life; read rows = 'events'")
         super().__init__(
-            network,
-            sites_of(network),
+            network if rows == "events" else Person(network),
+            sites_of(network) if rows == "events" else {"person": network.shape.d_model},
             name="life2vec",
-            attention="bidirectional",
+            attention="causal" if network.shape.causal else "bidirectional",
             pad_invariant=True,
             vocabulary=words.tokens,
-            config={**network.shape.__dict__, "max_length": max_length},
+            config={
+                **asdict(network.shape),
+                **asdict(layout),
+                "rows": rows,
+                "tokens": digest([words.edges, words.rolled]),
+            },
             device=device,
         )
-        self.words, self.max_length = words, max_length
+        self.words, self.layout, self.rows = words, layout, rows
+        self.counts: Counter = Counter()
 
     def prepare(self, record: Record) -> Sample:
-        life = encode(record, self.words, self.max_length)
-        return Sample(
-            inputs=life,
-            token=np.asarray(record.code).astype(str)[life.event],
-            event=life.event,
-            position=np.arange(1, len(life)),
-            length=len(life),
-            time=np.asarray(record.time).astype("datetime64[us]")[life.event],
-        )
+        life = encode(record, self.words, self.layout)
+        note(self.counts, life.counts)
+        return person_sample(life, len(life)) if self.rows == "person" else event_sample(life, record, len(life))
 
     def collate(self, samples: list[Sample]) -> Batch:
-        inputs = batching.pad([sample.inputs for sample in samples])
-        return Batch(inputs, batching.rows(inputs["real"]), samples)
+        lives = [sample.inputs for sample in samples]
+        mask = batching.rows(lives) if self.rows == "events" else torch.ones(len(lives), 1, dtype=torch.bool)
+        return Batch(batching.pad(lives), mask, samples)
 
     def hide(self, batch: Batch, where: Tensor) -> Batch:
-        if where.shape != batch.mask.shape or where.dtype != torch.bool or (where & ~batch.mask).any():
-            raise SeqsaeError(
-                "life2vec: hide(batch, where) takes a bool tensor [batch, positions] that is True on rows only"
-            )
+        """The batch with [MASK] at `where`. Raises SeqsaeError for a causal model, persons, and what is no row."""
+        if self.rows == "person" or self.attention == "causal":
+            return super().hide(batch, where)
+        check_where(batch, where)
         return Batch(batching.hide(batch.inputs, where), batch.mask, batch.samples)
 
 
@@ -70,21 +85,76 @@ def sites_of(network: Life2VecEncoder) -> dict[str, int]:
     shape = network.shape
     sites = {"embedding": shape.d_model}
     for i in range(shape.n_blocks):
-        sites[f"blocks.{i}"] = shape.d_model
-        sites[f"blocks.{i}.attention"] = shape.d_model
-        sites[f"blocks.{i}.mlp"] = shape.d_model
-        sites[f"blocks.{i}.mlp.hidden"] = shape.d_hidden
+        sites |= block_sites(i, shape.d_model, shape.d_hidden)
     return sites
 
 
-def open(path: str | Path | None = None, device: str = "cpu") -> Life2Vec:
-    """The model in the folder `path`. Raises SeqsaeError if there is none, or its files do not belong together."""
+def block_sites(i: int, d_model: int, d_hidden: int) -> dict[str, int]:
+    """The sites of block i and their widths."""
+    widths = {"": d_model, ".attention": d_model, ".mlp": d_model, ".mlp.hidden": d_hidden}
+    return {f"blocks.{i}{part}": width for part, width in widths.items()}
+
+
+def event_sample(life: Encoded, record: Record, length: int) -> Sample:
+    """A row an event, and one a background row, which has no time."""
+    row = life.row
+    time = np.asarray(record.time).astype("datetime64[us]")[life.event[row]]
+    time[life.moment[row] == PREFIX] = np.datetime64("NaT")
+    return Sample(life, life.name, life.event[row], np.flatnonzero(row), length, time)
+
+
+def person_sample(life: Encoded, length: int) -> Sample:
+    """One row a life: its [CLS]."""
+    nothing = np.zeros(1, np.int64)
+    time = np.full(1, np.datetime64("NaT", "us"))
+    return Sample(life, np.array(["[CLS]"]), nothing, nothing, length, time, role="pooled")
+
+
+def check_rows(rows: str) -> None:
+    """Raises SeqsaeError unless `rows` is one of ROWS."""
+    if rows not in ROWS:
+        raise SeqsaeError(f"life2vec: rows = {rows!r}; it must be 'events' or 'person'")
+
+
+def check_where(batch: Batch, where: Tensor) -> None:
+    """Raises SeqsaeError unless `where` is a bool tensor that is True on rows only."""
+    if where.shape != batch.mask.shape or where.dtype != torch.bool or (where & ~batch.mask).any():
+        raise SeqsaeError(
+            "life2vec: hide(batch, where) takes a bool tensor [batch, positions] that is True on rows only"
+        )
+
+
+def note(total: Counter, counts: dict[str, int]) -> None:
+    """Add a life's counts; the first loss of each kind is said at once, the totals stand in the model's `counts`."""
+    for name in LOST:
+        if counts[name] and not total[name]:
+            say(f"life2vec: the first life with {name.replace('_', ' ')}: {counts[name]:,}; totals in model.counts")
+    total.update(counts)
+
+
+def open(path: str | Path | None = None, device: str = "cpu", rows: str = "events", **original) -> SequenceModel:
+    """The model in the folder `path` (one trained here), or in the original checkpoint `path` (.ckpt, .pth).
+
+    Args:
+        rows: `events`, or `person` for one row a life.
+        original: what an original checkpoint needs beside it, see `seqsae_life2vec.compat.model.open`.
+    Raises:
+        SeqsaeError: there is no model, its files do not belong together, or an option is not one of its kind.
+    """
     if path is None:
         raise SeqsaeError(
             "life2vec: no path; give the folder of a trained model, or add [model.train] to the config to train one"
         )
-    network, words, config = folder.load(Path(path))
-    return Life2Vec(network, words, config["max_length"], device)
+    if Path(path).suffix in SUFFIXES:
+        from seqsae_life2vec.compat import model as compat
+
+        return compat.open(Path(path), device=device, rows=rows, **original)
+    if original:
+        raise SeqsaeError(
+            f"life2vec: {min(original)!r} is an option for original checkpoints ({', '.join(SUFFIXES)}), not for the folder {path}"
+        )
+    network, words, layout = folder.load(Path(path))
+    return Life2Vec(network, words, layout, rows, device)
 
 
 open.train = train

@@ -23,7 +23,7 @@ class State:
     def save(self, step: int, module: nn.Module, optimiser: optim.Optimizer) -> None:
         """Keep the state after `step` steps; a kill while writing leaves the last one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
+        tensors = {f"module.{name}": value.clone() for name, value in module.state_dict().items()}  # a tied table twice
         for number, values in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": value for name, value in values.items()}
         partial = self.file.with_suffix(".partial")

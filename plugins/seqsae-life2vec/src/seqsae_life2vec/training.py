@@ -1,69 +1,79 @@
-"""Masked-event training: hide a share of the rows, guess their tokens. The train split alone is learnt from."""
+"""Training: guess hidden or next tokens, and the order of moments. The train split alone is learnt from."""
 
 import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say, track
 from seqsae.shelf import digest
-from seqsae_life2vec import batching, folder, losses, options, vocabulary
-from seqsae_life2vec.network import Life2VecEncoder, Shape
+from seqsae_life2vec import batching, folder, learning, losses, objectives, options
+from seqsae_life2vec.codes import parents_of
+from seqsae_life2vec.network import Life2VecEncoder
 from seqsae_life2vec.options import Options
 from seqsae_life2vec.state import State
-from seqsae_life2vec.tokenizer import Encoded, encode
+from seqsae_life2vec.tokenizer import PREFIX, Encoded, encode
+from seqsae_life2vec.vocabulary import Vocabulary
 
 
-def train(records, train_subjects: np.ndarray, heldout_subjects: np.ndarray, out: Path, seed: int, **given) -> dict:
+def train(
+    records, train_subjects: np.ndarray, heldout_subjects: np.ndarray, out: Path, seed: int, parents=None, **given
+) -> dict:
     """Learn a vocabulary and a network from the train subjects and write them into the folder `out`.
 
     Args:
-        records: gives the Record of a subject by `records[subject]`.
-        train_subjects: [n] ints; vocabulary and weights come from them alone.
+        records: gives the Record of a subject by `records[subject]`; a Dataset's code table names parents.
+        train_subjects: [n] ints; vocabulary, quantile edges and weights come from them alone.
         heldout_subjects: [m] ints of the select split, on which the losses are reported; nothing is chosen by them.
         out: gets config.json, vocabulary.json, model.safetensors and training.json. `.state` in it is what an
             interrupted training goes on from, to the same bytes.
         seed: fixes the weights, the order of the lives and what is hidden.
-        given: see `Options`.
+        parents: code to its parent codes, for the roll-up of rare codes, in place of those of the records.
+        given: `preset`, and see `Options`.
 
     Returns:
-        What training.json says: `losses` in nats per masked event, of the model and of the token frequencies alone.
+        What training.json says: `losses` in nats an event, of the model and of the token frequencies alone.
 
     Raises:
         SeqsaeError: an unknown option, no subjects, subjects in both splits, or records that cannot be read.
     """
     chosen = options.parse(given)
     subjects, heldout_ids = _subjects(train_subjects, heldout_subjects)
-    words = vocabulary.learn((records[subject] for subject in subjects), chosen.min_subjects)
+    words = learning.learn(
+        lambda: (records[subject] for subject in subjects),
+        chosen.min_subjects,
+        chosen.quantiles,
+        chosen.birth_tokens,
+        parents_of(records) if parents is None else parents,
+    )
+    learning.tell(words)
     lives, heldout = (_lives(records, ids, words, chosen) for ids in (subjects, heldout_ids))
-    _report(words)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    key = digest({"options": chosen.__dict__, "seed": seed, "train": subjects, "tokens": words.tokens})
+    state = State(out, _key(chosen, seed, subjects, words))
     network = _network(words, chosen, seed)
-    steps = _fit(network, lives, chosen, seed, State(out, key))
+    steps = _fit(network, lives, chosen, seed, state)
+    told = _losses(network, lives, heldout, chosen, seed)
     report = {
-        "losses": {
-            "unit": "nats per masked event",
-            "unigram": losses.unigram(lives, heldout, len(words)),
-            "model": losses.masked(network, heldout, max(1, round(1 / chosen.mask_share)), seed),
-        },
-        "left_out": words.left_out,
+        "losses": told,
+        "vocabulary": words.counts,
+        "read": {"train": _counts(lives), "heldout": _counts(heldout)},
         "n_train": len(lives),
         "n_heldout": len(heldout),
         "n_steps": steps,
-        "options": chosen.__dict__,
+        "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "options": asdict(chosen),
         "seed": seed,
     }
-    say(
-        f"life2vec: a hidden event costs {report['losses']['model']:.3f} nats, {report['losses']['unigram']:.3f} by frequency alone"
-    )
-    folder.save(out, network, words, chosen.max_length, report)
-    State(out, key).remove()
+    say(f"life2vec: an event costs {told['model']:.3f} nats, {told['unigram']:.3f} by frequency alone")
+    folder.save(out, network, words, chosen.layout, report)
+    state.remove()
     return report
 
 
@@ -75,19 +85,12 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def draw(real: Tensor, share: float, seed: int, step: int) -> Tensor:
-    """[B, T] bool: which rows step `step` hides, by its own generator, so that a resumed training hides the same."""
-    rng = np.random.default_rng([seed, 2, step])
-    return batching.rows(real) & torch.from_numpy(rng.random(tuple(real.shape)) < share)
-
-
 def _fit(network: Life2VecEncoder, lives: list[Encoded], chosen: Options, seed: int, state: State) -> int:
     """Train in place; returns the number of steps."""
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay, fused=True
-    )
+    optimiser = _optimiser(network, chosen)
     lengths = np.array([len(life) for life in lives])
-    per_epoch = math.ceil(len(lives) / chosen.batch_size)
+    size = chosen.batch_size * chosen.accumulate
+    per_epoch = math.ceil(len(lives) / size)
     steps = chosen.epochs * per_epoch
     done = state.load(network, optimiser)
     if done:
@@ -95,38 +98,75 @@ def _fit(network: Life2VecEncoder, lives: list[Encoded], chosen: Options, seed: 
     network.train()
     for step in track(range(done, steps), "life2vec training", steps - done):
         if step == done or step % per_epoch == 0:
-            batches = batching.epoch(lengths, chosen.batch_size, seed, step // per_epoch)
+            batches = batching.epoch(lengths, size, seed, step // per_epoch)
         for group in optimiser.param_groups:
             group["lr"] = chosen.learning_rate * schedule(step, steps, chosen.warmup)
-        inputs = batching.pad([lives[i] for i in batches[step % per_epoch]])
-        _step(network, optimiser, inputs, draw(inputs["real"], chosen.mask_share, seed, step), chosen.device)
+        batch = [lives[i] for i in batches[step % per_epoch]]
+        _step(network, optimiser, batch, chosen, (seed, 2, step))
         if (step + 1) % chosen.checkpoint_every == 0 and step + 1 < steps:
             state.save(step + 1, network, optimiser)
     return steps
 
 
-def _step(network: Life2VecEncoder, optimiser: torch.optim.Optimizer, inputs: dict, where: Tensor, device: str) -> None:
-    if not where.any():
-        return
-    hidden = network.hidden(**batching.to(batching.hide(inputs, where), device))[where.to(device)]
-    loss = F.cross_entropy(network.head(hidden), inputs["token"][where].to(device))
+def _step(network, optimiser: torch.optim.Optimizer, batch: list[Encoded], chosen: Options, seed: tuple) -> None:
+    """One step of the optimiser, over `accumulate` forward passes; every draw in it follows from `seed`."""
+    parts = [batch[start : start + chosen.batch_size] for start in range(0, len(batch), chosen.batch_size)]
     optimiser.zero_grad()
-    loss.backward()
+    with _seeded(chosen, seed):
+        for number, part in enumerate(parts):
+            question = objectives.ask(part, chosen, network.shape.n_tokens, *seed, number)
+            (objectives.loss(network, question, chosen) * (len(part) / len(batch))).backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
 
 
-def _network(words: vocabulary.Vocabulary, chosen: Options, seed: int) -> Life2VecEncoder:
-    shape = Shape(
-        n_tokens=len(words),
-        d_model=chosen.d_model,
-        n_blocks=chosen.n_blocks,
-        n_heads=chosen.n_heads,
-        d_hidden=chosen.d_hidden,
-    )
+@contextmanager
+def _seeded(chosen: Options, seed: tuple) -> Iterator[None]:
+    """Inside, dropout draws what it drew in this step before a kill."""
+    cuda = torch.device(chosen.device).type == "cuda"
+    with torch.random.fork_rng(devices=[torch.device(chosen.device)] if cuda else [], enabled=chosen.dropout > 0):
+        if chosen.dropout > 0:
+            torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        yield
+
+
+def _optimiser(network: Life2VecEncoder, chosen: Options) -> torch.optim.AdamW:
+    """AdamW; the decay is for weight matrices alone: not for tokens, times, gates and biases, as published."""
+    decayed, free = [], []
+    for name, parameter in network.named_parameters():
+        matrix = parameter.ndim == 2 and not name.startswith("embedding.") and name != "head.out"
+        (decayed if matrix else free).append(parameter)
+    groups = [{"params": decayed, "weight_decay": chosen.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=chosen.learning_rate, fused=True)
+
+
+def _network(words: Vocabulary, chosen: Options, seed: int) -> Life2VecEncoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Life2VecEncoder(shape).to(chosen.device)
+        return Life2VecEncoder(chosen.shape(len(words)), chosen.start).to(chosen.device)
+
+
+def _losses(network: Life2VecEncoder, lives: list[Encoded], heldout: list[Encoded], chosen: Options, seed: int) -> dict:
+    model = losses.nats(network, heldout, max(1, round(1 / chosen.mask_share)), seed)
+    unigram = losses.unigram(lives, heldout, network.shape.n_tokens)
+    told = {"unit": f"nats per {chosen.objective} event", "unigram": unigram, "model": model}
+    told["perplexity"] = math.exp(min(model, 700.0))
+    if network.order is not None:
+        told["order_accuracy"] = losses.order_accuracy(network, heldout, seed)
+    return told
+
+
+def _key(chosen: Options, seed: int, subjects: list[int], words: Vocabulary) -> str:
+    """What a kept state must be of to be gone on from."""
+    learnt = [words.tokens, words.edges, words.rolled]
+    return digest({"options": asdict(chosen), "seed": seed, "train": subjects, "vocabulary": learnt})
+
+
+def _counts(lives: list[Encoded]) -> dict[str, int]:
+    total: Counter = Counter()
+    for life in lives:
+        total.update(life.counts)
+    return dict(total)
 
 
 def _subjects(train_subjects, heldout_subjects) -> tuple[list[int], list[int]]:
@@ -144,18 +184,16 @@ def _subjects(train_subjects, heldout_subjects) -> tuple[list[int], list[int]]:
     return ours, theirs
 
 
-def _lives(records, subjects: list[int], words: vocabulary.Vocabulary, chosen: Options) -> list[Encoded]:
-    """The subjects as channels; those without any event are passed over."""
-    lives = [encode(records[subject], words, chosen.max_length) for subject in subjects]
-    lives = [life for life in lives if (life.segment > 0).any()]
+def _lives(records, subjects: list[int], words: Vocabulary, chosen: Options) -> list[Encoded]:
+    """The subjects as channels; those without any event are passed over, and said."""
+    read = [encode(records[subject], words, chosen.layout) for subject in subjects]
+    lives = [life for life in read if (life.moment > PREFIX).any()]
     if not lives:
         raise SeqsaeError("life2vec: no subject of the split has an event with a time; check the records")
-    return lives
-
-
-def _report(words: vocabulary.Vocabulary) -> None:
-    rare = words.left_out
+    counts = _counts(read)
+    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    without = len(read) - len(lives)
     say(
-        f"life2vec: {len(words):,} tokens; {rare['codes']:,} codes ({rare['events']:,} events) held by fewer than "
-        f"{rare['min_subjects']} subjects became [UNK]"
+        f"life2vec: read {len(lives):,} lives: {told}" + (f"; {without:,} without an event left out" if without else "")
     )
+    return lives

@@ -1,0 +1,111 @@
+"""Commands beside a study: conversion, covariates, synthetic lives, what is installed."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqsae.cli.app import app, covariates_app, synth_app
+from seqsae.errors import SeqsaeError
+
+
+@app.command()
+def convert(  # noqa: PLR0913, an option each
+    source: Annotated[Path, typer.Argument(help="Folder or file of an SAE, of seqsae or of another tool.")],
+    path: Annotated[Path, typer.Argument(help="Where to write: a new folder, or a new file where the format is one.")],
+    to: Annotated[str, typer.Option(help="Format to write: seqsae, or another tool's.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Format of SOURCE; default: what its files look like.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(help="Active latents a row, where no file says it.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model it reads, if you know it.")] = None,
+    site: Annotated[str | None, typer.Option(help="Where in the model it reads, if you know it.")] = None,
+    layer: Annotated[int | None, typer.Option(help="Which of several layers.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Which, where the tensors fit several.")] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="What activations were multiplied by, where no file says it.")
+    ] = None,
+    scaled: Annotated[
+        bool, typer.Option("--scaled", help="Codes over their largest values, where a file has them.")
+    ] = False,
+) -> None:
+    """An SAE of another tool as one of seqsae, or the other way round."""
+    from seqsae.sae import formats
+
+    options = {"k": k, "model": model, "site": site, "layer": layer, "architecture": architecture, "scale": scale}
+    typer.echo(formats.convert(source, path, to, from_, **options, scaled=scaled).told())
+
+
+@app.command()
+def plugins() -> None:
+    """What is installed: sources, models, SAE architectures."""
+    from seqsae.plugins import BUILTIN, offered
+
+    for kind in BUILTIN:
+        for name, point in sorted(offered(kind).items()):
+            typer.echo(f"{kind:8} {name:18} {point.value}")
+
+
+@covariates_app.command()
+def propose(
+    table: Annotated[Path, typer.Argument(help="CSV or parquet keyed by subject_id.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; default: covariates.schema.json beside the table.")
+    ] = None,
+) -> None:
+    """Draft a covariate schema from a table, for you to decide on."""
+    from seqsae.records.covariates import propose as draft
+    from seqsae.records.covariates import read_table
+
+    document = draft(read_table(table))
+    out = out or table.with_name("covariates.schema.json")
+    if out.exists():
+        raise SeqsaeError(f"{out}: already there; give another --out, it is not overwritten")
+    out.write_text(json.dumps(document, indent=2) + "\n")
+    typer.echo(f"{len(document['covariates'])} covariates drafted, look them over: {out}")
+
+
+@synth_app.command()
+def make(  # noqa: PLR0913, an option each
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    preset: Annotated[str, typer.Option(help="tiny, small or full.")] = "small",
+    persons: Annotated[
+        int | None, typer.Option(help="Number of lives; default: the preset's, or the profile's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    strength: Annotated[float, typer.Option(help="How strongly states shift codes; 2 is the main setting.")] = 2.0,
+    workers: Annotated[int, typer.Option(help="Processes; the bytes are the same for any number.")] = 1,
+    documents: Annotated[bool, typer.Option("--documents", help="Also write Life2Vec documents.")] = False,
+    like: Annotated[
+        Path | None, typer.Option(help="Profile of a data set (`synth profile`) to make the like of.")
+    ] = None,
+) -> None:
+    """Make synthetic lives with planted truth; or, with --like, data of the form of a profile, without any."""
+    from seqsae.plugins import find
+
+    source = find("sources", "synthetic-lives")
+    try:
+        if like is not None:
+            folder = source.make_like(like, out, persons=persons, seed=seed, workers=workers)
+        else:
+            folder = source.make(
+                out, persons=persons, seed=seed, strength=strength, preset=preset, workers=workers, documents=documents
+            )
+    except ValueError as cause:
+        raise SeqsaeError(f"synth make: {cause}") from cause
+    typer.echo(str(folder))
+
+
+@synth_app.command()
+def profile(
+    data: Annotated[Path, typer.Argument(help="MEDS folder or sequences, with what lies beside them.")],
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    policy: Annotated[str, typer.Option(help="default, dst, open, or a TOML file.")] = "default",
+) -> None:
+    """Describe a data set by disclosure-controlled aggregates alone, so that its like can be made elsewhere."""
+    from seqsae.exports.profile import write_profile
+    from seqsae.records.reading import dataset
+
+    write_profile(dataset(data), out, policy)
+    typer.echo(str(out))
