@@ -188,7 +188,7 @@ def test_every_command_in_the_documents_is_there(name):
 
 
 def test_a_wrong_command_is_seen():
-    assert complaint("seqsae synth profile REAL --out p.json") == "no command 'synth profile'"
+    assert complaint("seqsae synth undo REAL --out p.json") == "no command 'synth undo'"
     assert complaint("seqsae run study.toml --like p.json") == "run: no option --like"
     assert complaint("seqsae run study.toml --out x  # --like") is None
     assert "seqsae demo" in command_lines("```sh\n.venv/bin/seqsae demo\n```\n")
@@ -310,6 +310,13 @@ def test_python_blocks_are_python():
     assert len(found) >= 3
     for content in found:
         ast.parse(content)
+
+
+def test_python_blocks_that_say_so_run(tmp_path):
+    [(_, content)] = blocks(README, "python", "runs")
+    done = subprocess.run([sys.executable, "-c", content], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "step 200: loss" in done.stderr and (tmp_path / "array" / "sae").is_dir()
 
 
 DRIVER = """
