@@ -26,7 +26,10 @@ def main() -> None:
         folder / "peers", options.threads, tuple(peer for peer in PEERS if peer.name in options.peers.split(","))
     )
     shared = (plan, rounds, bars, options.precisions.split(","), options.quick)
-    parts = named(Speed(*shared), Contest(*shared))
+    contest = Contest(*shared)
+    contest.rates = tuple(map(float, options.rates.split(","))) if options.rates else contest.rates
+    contest.seeds = options.seeds or contest.seeds
+    parts = named(Speed(*shared), contest)
     for name in options.only.split(",") if options.only else parts:
         if name not in parts:
             sys.exit(f"train_peers: no part {name!r}; choose from {', '.join(parts)}")
@@ -51,6 +54,8 @@ def arguments():
     options.add_argument("--precisions", default="auto,float32", help="seqsae's; the first is held against the bars")
     everyone = ",".join(peer.name for peer in PEERS)
     options.add_argument("--peers", default=everyone, help="those to be held against, with commas between")
+    options.add_argument("--rates", default="", help="learning rates that everybody's best is taken of; default: four")
+    options.add_argument("--seeds", type=int, default=0, help="seeds of the parts on quality; default: three")
     options.add_argument("--threads", type=int, default=1, help="threads of each worker")
     options.add_argument("--python", default=".venv-bench/bin/python", help="interpreter that has the peers")
     chosen = options.parse_args()

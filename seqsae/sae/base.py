@@ -98,7 +98,7 @@ class SAE(nn.Module, ABC):
                 raise SeqsaeError(f"SAE {recipe.architecture!r}: {name} is {self.options[name]!r}; give true or false")
         self.identity: dict = {}  # what it reads and was trained on, as `checkpoint.save` writes it
         self.artefact = None  # where it lies on the shelf, if it does
-        self.metrics = None  # table of its training (schema `metrics`), if it is known
+        self._metrics = None
         generator = torch.Generator().manual_seed(weight_seed(recipe.seed))
         rows = nn.functional.normalize(torch.randn(recipe.width, recipe.d_model, generator=generator), dim=1)
         self.W_dec = nn.Parameter(rows)
@@ -120,6 +120,17 @@ class SAE(nn.Module, ABC):
         if kind == "whiten":
             self.register_buffer("whiten", torch.eye(d))
             self.register_buffer("unwhiten", torch.eye(d))
+
+    @property
+    def metrics(self):
+        """Table of its training (schema `metrics`), read from its artefact when asked for; None if it is not known."""
+        if self._metrics is None and self.artefact is not None and self.artefact.has("metrics.parquet"):
+            self._metrics = self.artefact.table("metrics.parquet")
+        return self._metrics
+
+    @metrics.setter
+    def metrics(self, table) -> None:
+        self._metrics = table
 
     @property
     def d_model(self) -> int:

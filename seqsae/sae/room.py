@@ -224,7 +224,6 @@ def load(artefact: shelf.Artefact) -> SAE:
         artefact.file(name)
     sae = checkpoint.load(artefact.path)
     sae.artefact = artefact
-    sae.metrics = artefact.table(METRICS) if artefact.has(METRICS) else None
     return sae
 
 
