@@ -44,19 +44,22 @@ def concepts(encoded: Encoded, data: Dataset | Covariates, *, seed: int = 0) -> 
 def concept_table(encoded: Encoded, covariates: Covariates, seed: int) -> pl.DataFrame:
     """As `concepts`."""
     store = encoded.store
-    rows: list[dict] = []
-    for source in track(_sources(encoded, seed), "concepts"):
-        for unit in ("token", "subject"):
-            named = [
-                concept
-                for concept in covariates.truth["concepts"]
-                if (concept["level"] == "person") == (unit == "subject")
-            ]
-            if named:
-                rows += _score_source(source, store, unit, named, covariates.truth_spans)
+    sources = track(_sources(encoded, seed), "concepts")
+    rows = [row for source in sources for row in score_source(source, store, covariates)]
     if not rows:
         return schema.empty("concepts")
-    return schema.check_table(pl.DataFrame(rows, infer_schema_length=None), "concepts", "concepts")
+    table = pl.DataFrame(rows, infer_schema_length=None).drop("f1_select")
+    return schema.check_table(table, "concepts", "concepts")
+
+
+def score_source(source: FeatureSource, store: Store, covariates: Covariates) -> list[dict]:
+    """Rows of schema `concepts` for one source, and `f1_select`: the F1 by which the unit was chosen on the select split."""
+    rows: list[dict] = []
+    for unit in ("token", "subject"):
+        named = [one for one in covariates.truth["concepts"] if (one["level"] == "person") == (unit == "subject")]
+        if named:
+            rows += _score_source(source, store, unit, named, covariates.truth_spans)
+    return rows
 
 
 def found(table: pl.DataFrame) -> pl.DataFrame:
@@ -125,7 +128,7 @@ def _score_source(
     labels = concept_labels(store, spans, [concept["name"] for concept in named], unit)
     select, test = (Units(store, unit, split) for split in ("select", "test"))
     y_select, y_test = labels[select.chosen], labels[test.chosen]
-    choices, curves = _choose(select, source, y_select)
+    choices, curves, chosen_by = _choose(select, source, y_select)
     pooled = test.pooled(source, POOLINGS)
     matrices = {pooling: pooled.make(pooling) for pooling in {choice[0] for choice in choices + curves}}
     for j, concept in enumerate(named):
@@ -143,6 +146,7 @@ def _score_source(
             "precision": result.precision,
             "recall": result.recall,
             "f1": result.f1,
+            "f1_select": float(chosen_by[j]),
             "auroc": float(roc_auc_score(y_test[:, j], x)) if both and y_select[:, j].any() else None,
             "trivial_f1": trivial_f1(y_test[:, j]).f1,
             "n": len(y_test),
@@ -157,8 +161,8 @@ def _name(source: FeatureSource, pooling: str | None, unit: int, sign: int) -> s
 Choice = tuple[str | None, int, int, float]  # pooling, unit, sign, threshold
 
 
-def _choose(select: Units, source: FeatureSource, y: np.ndarray) -> tuple[list[Choice], list[Choice]]:
-    """For each concept the choice of best F1 and that of best AUROC, over units, signs and poolings."""
+def _choose(select: Units, source: FeatureSource, y: np.ndarray) -> tuple[list[Choice], list[Choice], np.ndarray]:
+    """For each concept the choice of best F1, that of best AUROC, and the former's F1, over units, signs and poolings."""
     pooled = select.pooled(source, POOLINGS)
     f1s, aurocs = np.full(y.shape[1], -1.0), np.full(y.shape[1], -1.0)
     by_f1: list[Choice] = [(pooled.poolings[0], 0, 1, np.inf)] * y.shape[1]
@@ -172,7 +176,7 @@ def _choose(select: Units, source: FeatureSource, y: np.ndarray) -> tuple[list[C
                 f1s[j], by_f1[j] = best.f1[j], (pooling, int(best.unit[j]), int(best.sign[j]), float(best.threshold[j]))
             if curve.unit[j] >= 0 and curve.auroc[j] > aurocs[j]:
                 aurocs[j], by_auroc[j] = curve.auroc[j], (pooling, int(curve.unit[j]), int(curve.sign[j]), 0.0)
-    return by_f1, by_auroc
+    return by_f1, by_auroc, f1s
 
 
 def _column(matrix: sp.csr_array | np.ndarray, unit: int) -> np.ndarray:
