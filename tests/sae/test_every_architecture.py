@@ -14,7 +14,7 @@ from seqsae.sae.training.stream import ArrayStream
 from seqsae.sae.training.train import train
 from seqsae.testing import check_sae
 
-# options that suit 64 directions in 32 dimensions, 4 active a row; and the share of them found after 2,000 steps
+# options that suit 64 directions in 32 dimensions, 4 active a row; and the share of them found after 900 steps
 OPTIONS = {
     "relu": {"sparsity": 0.1},
     "gated": {"sparsity": 0.4},
@@ -116,7 +116,7 @@ KILLED += [("gated", weaken), ("jumprelu", raise_thresholds)]
 @pytest.mark.parametrize(("name", "kill"), KILLED, ids=[f"{name} {kill.__name__}" for name, kill in KILLED])
 def test_killed_latents_come_back_by_the_auxiliary_loss_alone(planted, name, kill):
     one = spec(name)
-    steps = 1200 if kill is raise_thresholds else 900  # high thresholds fall slowly
+    steps = {raise_thresholds: 1200, weaken: 800}.get(kill, 500)  # high thresholds fall slowly
     budget = Budget(steps, 256, every=steps, dead_after=2_000)
     sae = build(one.recipe(32))
     sae.set_normaliser(fit([planted.rows[:10_000]], "center-scale", "s"))
@@ -131,20 +131,20 @@ def test_killed_latents_come_back_by_the_auxiliary_loss_alone(planted, name, kil
 
 # share of the 64 planted directions that a latent has a cosine above .9 with
 FOUND = {
-    "relu": 0.8,
-    "gated": 0.8,
-    "jumprelu": 0.8,
+    "relu": 0.9,
+    "gated": 0.9,
+    "jumprelu": 0.9,
     "topk": 0.9,
-    "batchtopk": 0.9,
-    "matryoshka": 0.5,
-    "switch": 0.25,
-    "codebook": 0.3,
+    "batchtopk": 0.85,
+    "matryoshka": 0.6,
+    "switch": 0.7,
+    "codebook": 0.9,
 }
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_planted_directions_are_found(planted, name):
     one = spec(name, 96)
-    sae = train(ArrayStream(planted.rows[:10_000]), "array", [one], Budget(1500, 256, every=1500)).saes[0]
+    sae = train(ArrayStream(planted.rows[:10_000]), "array", [one], Budget(900, 256, every=900)).saes[0]
     cosine = best_match(planted.directions, torch.nn.functional.normalize(sae.W_dec.detach(), dim=1)).cosine
     assert (cosine > 0.9).double().mean() >= FOUND[name]
