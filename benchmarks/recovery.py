@@ -25,6 +25,7 @@ KINDS = {"causal": CAUSAL, "masked": MASKED, "observed": OBSERVED}
 def main() -> None:
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--only", default="demo,causal,masked,observed", help="parts, with commas between")
+    options.add_argument("--seeds", type=int, default=3, help="seeds of data and model")
     options = options.parse_args()
     bars, out = Bars(), Path(options.out) / "recovery"
     with shown(), limited_threads(1):
@@ -34,7 +35,7 @@ def main() -> None:
             if part == "demo":
                 demo(Path(options.out), bars, options.quick)
             else:
-                contest(KINDS[part], out, bars, options.quick)
+                contest(KINDS[part], out, bars, options.quick, options.seeds)
             sys.stdout.flush()
     bars.tell(options.json)
 

@@ -24,16 +24,16 @@ OVER = {
 PROBE = {CAUSAL: (0.95, 0.90)}
 
 
-def contest(kind: Kind, out: Path, bars: Bars, quick: bool) -> None:
+def contest(kind: Kind, out: Path, bars: Bars, quick: bool, n_seeds: int = SEEDS) -> None:
     """Train, harvest and score every seed of a kind, print what was found, and note the bars."""
-    seeds = [_one(kind, out, seed, quick) for seed in range(1 if quick else SEEDS)]
+    seeds = [_one(kind, out, seed, quick) for seed in range(1 if quick else n_seeds)]
     table = pl.concat([one["table"] for one in seeds]).group_by("source", "level", maintain_order=True)
     table = table.agg(pl.col("f1").median(), pl.col("auroc").median(), pl.col("trivial_f1").median())
     print(
         f"\n{kind.name}: medians over {len(seeds)} seeds; site chosen on select: {', '.join(one['site'] for one in seeds)}"
     )
     with pl.Config(tbl_rows=-1, float_precision=3):
-        print(table)
+        print(table.sort("level", pl.col("f1"), descending=[False, True]))
     _judge(kind, seeds, {(row["source"], row["level"]): row["f1"] for row in table.iter_rows(named=True)}, bars)
 
 
