@@ -101,7 +101,7 @@ class SweepConfig(Room):
     sparsities: tuple[PositiveFloat, ...] = ()
     """Values of the option of sparsity of an architecture without k (`sparsity`, or `target_l0` where its penalty is a
     target); none: half, once and twice the option."""
-    seeds: int = Field(2, ge=1)
+    seeds: int = Field(2, ge=1, le=10_000)
     """SAEs of each width and sparsity; with one, the noise between seeds is unknown."""
 
 
@@ -116,13 +116,13 @@ class SaeConfig(Room):
     """Number of latents."""
     k: int | None = Field(None, ge=1)
     """Active latents a row; None: 32 for architectures that have such a number."""
-    seeds: int = Field(3, ge=1)
+    seeds: int = Field(3, ge=1, le=10_000)
     """How many SAEs are trained side by side, differing in their initial weights; seed 0 is reported."""
     steps: int = Field(1000, ge=1)
     """Optimiser steps."""
     epochs: float | None = Field(None, gt=0)
     """Passes over the training rows, in place of `steps`."""
-    batch: int = Field(1024, ge=1)
+    batch: int = Field(1024, ge=1, le=2**24)
     """Rows a step."""
     lr: float | None = Field(None, gt=0)
     """Adam's learning rate at its height; None: 0.11 / sqrt(d_model)."""
@@ -141,7 +141,7 @@ class SaeConfig(Room):
     """Where the decoder's bias starts."""
     precision: Literal["auto", "float32", "bfloat16", "int8", "autocast"] = "float32"
     """Number format of the large encoder product in training; weights and everything written stay in float32."""
-    dead_after: int | None = Field(None, ge=1)
+    dead_after: int | None = Field(None, ge=1, le=2**62)
     """Rows without firing after which a latent counts as dead; None: 10 million, an epoch, or a tenth of all rows read,
     whichever is least."""
     resample: int | None = Field(None, ge=1)

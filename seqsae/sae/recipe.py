@@ -39,6 +39,10 @@ class Recipe:
             raise SeqsaeError(
                 f"SAE {self.architecture!r}: k is {self.k!r} with a width of {self.width}; give a whole number, 1 <= k <= width"
             )
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
+            raise SeqsaeError(
+                f"SAE {self.architecture!r}: seed is {str(self.seed)[:20]}; give a whole number from 0 to 2^63 - 1"
+            )
         normalise.check(self.normalisation)
         if self.normalisation == "layer-norm" and self.d_model == 1:
             raise SeqsaeError("SAE: layer-norm of rows of width 1 leaves nothing; choose another normalisation")

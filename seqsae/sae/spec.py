@@ -118,7 +118,7 @@ class Budget:
         for name in ("steps", "batch", "every", "sample"):
             if getattr(self, name) < 1:
                 raise SeqsaeError(f"SAE training: {name} is {getattr(self, name)}; give a whole number >= 1")
-        if self.dead_after is not None and self.dead_after < 1:
+        if self.dead_after is not None and not 1 <= self.dead_after <= 2**62:
             raise SeqsaeError(f"SAE training: dead_after is {self.dead_after}; give a number of rows >= 1, or None")
 
     def dead_rows(self, n_rows: int) -> int:

@@ -160,3 +160,12 @@ def test_a_size_that_the_file_does_not_have_is_refused_before_it_is_made(tmp_pat
     (tmp_path / "config.json").write_text(json.dumps(document | {"width": 10**13}))
     with pytest.raises(SeqsaeError, match=r"W_dec is \[12, 6\], config.json asks for \[10000000000000, 6\]"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("seed", [-1, 10**30])
+def test_a_seed_that_cannot_be_is_refused(tmp_path, seed):
+    save(build(Recipe("topk", 6, 12, 2)), tmp_path)
+    document = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(document | {"seed": seed}))
+    with pytest.raises(SeqsaeError, match="seed is .*; give a whole number from 0"):
+        load(tmp_path)

@@ -67,6 +67,9 @@ def test_the_default_rate_turns_a_direction_as_far_whatever_its_width():
         (lambda: Recipe("topk", 8, 16.0, 2), "width is 16.0; give a whole number >= 1"),
         (lambda: Recipe("topk", 8, 16, 2.5), "k is 2.5 with a width of 16; give a whole number"),
         (lambda: build(Recipe("topk", 8, 16, 2, options={"tied": "false"})), "tied is 'false'; give true or false"),
+        (lambda: Recipe("topk", 8, 16, 2, seed=-1), "seed is -1; give a whole number from 0"),
+        (lambda: Recipe("topk", 8, 16, 2, seed="a"), "seed is a; give a whole number from 0"),
+        (lambda: Budget(10, dead_after=10**30), "give a number of rows >= 1"),
         (lambda: Budget(10, dead_after=0), "dead_after is 0; give a number of rows >= 1"),
     ],
 )

@@ -48,8 +48,9 @@ def budget_of(config: SaeConfig, device: str) -> Budget:
     import torch
 
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as cause:
+        if torch.empty(0, device=device).device.type == "meta":
+            raise RuntimeError("it holds no numbers")
+    except (RuntimeError, AssertionError, TypeError) as cause:
         raise SeqsaeError(f"device {device!r}: {str(cause).splitlines()[0]}; choose cpu, or one that is here") from None
     return Budget(config.steps, config.batch, every=config.check_every, device=device, dead_after=config.dead_after)
 

@@ -56,7 +56,9 @@ def test_elsewhere_a_measurement_is_one_short_line_and_nothing_is_on_stdout(watc
         clock.now = 2.0
         view([_row(0, 200), _row(1, 200, fvu=0.1234567)])
     lines = stderr.getvalue().splitlines()
-    assert lines == ["  step 200: loss 0.5 1.5 · FVU 0.25 0.1235 · L0 32 32 · dead in training 12.5% 12.5% · 10,000 rows/s"]
+    assert lines == [
+        "  step 200: loss 0.5 1.5 · FVU 0.25 0.1235 · L0 32 32 · dead in training 12.5% 12.5% · 10,000 rows/s"
+    ]
     assert capsys.readouterr().out == ""
 
 

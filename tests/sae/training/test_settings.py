@@ -43,3 +43,6 @@ def test_a_device_that_is_not_here_is_refused_in_one_line():
     with pytest.raises(SeqsaeError, match="device 'nowhere': .*; choose cpu, or one that is here") as caught:
         budget_of(SaeConfig(), "nowhere")
     assert "\n" not in str(caught.value)
+    for device in ("meta", 3.5):
+        with pytest.raises(SeqsaeError, match="choose cpu, or one that is here"):
+            budget_of(SaeConfig(), device)
