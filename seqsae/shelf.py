@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -69,6 +70,14 @@ class Artefact:
     def files(self, prefix: str) -> list[Path]:
         """Paths of the data files whose name starts with `prefix`, sorted."""
         return [self.file(name) for name in sorted(self.manifest["files"]) if name.startswith(prefix)]
+
+    def setting(self, name: str) -> Any:
+        """What it was made with. Raises SeqsaeError if its manifest does not say."""
+        if name not in self.manifest["config"]:
+            raise SeqsaeError(
+                f"{self.path / MANIFEST}: its config has no {name!r}; delete {self.path} and run the stage again"
+            )
+        return self.manifest["config"][name]
 
     def table(self, name: str) -> pl.DataFrame:
         """A parquet file as a table."""

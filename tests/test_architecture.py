@@ -12,7 +12,18 @@ ROOMS = [
     "records", "models", "activations", "sae", "features", "faithfulness", "associations", "maps", "pages", "exports",
     "pipeline", "cli", "__main__",
 ]  # fmt: skip
-SHARED = {"errors", "config", "plugins", "shelf", "hashing", "files", "schema", "progress", "disclosure", "examples_folder"}
+SHARED = {
+    "errors",
+    "config",
+    "plugins",
+    "shelf",
+    "hashing",
+    "files",
+    "schema",
+    "progress",
+    "disclosure",
+    "examples_folder",
+}
 MODULES = sorted((ROOT / "seqsae").rglob("*.py"))
 SOURCES = (
     MODULES

@@ -36,12 +36,16 @@ class Store:
     @property
     def model(self) -> dict:
         """name, fingerprint, attention and vocabulary_hash of the model that was read."""
-        return self.artefact.manifest["config"]["model"]
+        return self.artefact.setting("model")
+
+    @property
+    def site_names(self) -> list[str]:
+        return self.artefact.setting("sites")
 
     @cached_property
     def sites(self) -> dict[str, int]:
         """Site to its width d."""
-        return {site: self._shard(site, 0).shape[1] for site in self.artefact.manifest["config"]["sites"]}
+        return {site: self._shard(site, 0).shape[1] for site in self.site_names}
 
     @cached_property
     def samples(self) -> pl.DataFrame:
@@ -94,15 +98,16 @@ class Store:
 
     def check_site(self, site: str) -> str:
         """`site` itself. Raises SeqsaeError naming the sites there are."""
-        sites = self.artefact.manifest["config"]["sites"]
-        if site not in sites:
-            raise SeqsaeError(f"{self.path}: holds no site {site!r}; it has {', '.join(sites)}: harvest it first")
+        if site not in self.site_names:
+            raise SeqsaeError(
+                f"{self.path}: holds no site {site!r}; it has {', '.join(self.site_names)}: harvest it first"
+            )
         return site
 
     @cached_property
     def _bounds(self) -> np.ndarray:
         """[shards + 1] first row of each shard."""
-        per_shard = self.artefact.manifest["config"]["shard_samples"]
+        per_shard = self.artefact.setting("shard_samples")
         ends = np.cumsum(
             np.add.reduceat(
                 self.samples["n_rows"].to_numpy().astype(np.int64), np.arange(0, len(self.samples), per_shard)

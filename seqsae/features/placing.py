@@ -52,8 +52,7 @@ def _own(sae: SAE, acts: Store, site: str | None) -> str:
     known = (sae.identity.get("inputs") or {}).get("site") or "an unknown site"
     if site is not None and site != known:
         raise SeqsaeError(f"this SAE was trained on {known}, {site!r} was given; leave site out")
-    sites = acts.artefact.manifest["config"]["sites"]
-    held = known if known in sites else ", ".join(sites)  # for the error that names both
+    held = known if known in acts.site_names else ", ".join(acts.site_names)  # for the error that names both
     check_identity(sae, acts.model["name"], acts.model["fingerprint"], held)
     return known
 

@@ -63,7 +63,7 @@ def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], 
             encoded.sae.artefact.table("metrics.parquet"), "metrics", str(encoded.sae.artefact.path)
         ),
         resplits=associated.resplits,
-        q=associated.artefact.manifest["config"]["q"],
+        q=associated.artefact.setting("q"),
         cards=config.features,
         names=names,
     )

@@ -19,7 +19,7 @@ from seqsae.sae.choosing.frontier import Point
 from seqsae.sae.choosing.grid import grid, sparsity_option
 from seqsae.sae.choosing.recommending import Data
 from seqsae.sae.choosing.sweep import Comparison, compare
-from seqsae.sae.room import site_of, stream_of, train_many
+from seqsae.sae.room import base_of, site_of, stream_of, train_many
 from seqsae.sae.training.rows import blocks, thinned, training_rows
 from seqsae.sae.training.settings import budget_of, settled, specs_of
 from seqsae.sae.training.train import train as train_on
@@ -96,9 +96,9 @@ def sweep(
         SeqsaeError: wrong settings, unknown site, activations that are not finite, no rows to compare on.
     """
     named = {} if architecture is None else {"architecture": architecture}
-    config = sweep_config(config or SaeConfig(), **named, **options)
+    config = sweep_config(base_of(config), **named, **options)
     if isinstance(acts, Store):
-        site = site_of(acts.artefact.manifest["config"]["sites"], site)
+        site = site_of(acts.site_names, site)
         return _on_store(acts, site, config, Path(out) if out else acts.path.parents[1], seed, device)
     if out is not None:
         raise SeqsaeError("sweep: only a sweep over harvested activations is written; leave out=, or harvest first")

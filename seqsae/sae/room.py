@@ -62,11 +62,11 @@ def train(
     Raises:
         SeqsaeError: wrong settings, unknown site, activations that are not finite.
     """
-    base = (config or SaeConfig()).model_dump()
+    base = base_of(config).model_dump()
     named = {} if architecture is None else {"architecture": architecture}
     config = parse(SaeConfig, {**base, **named, **options}, "train")
     if isinstance(acts, Store):
-        site = site_of(acts.artefact.manifest["config"]["sites"], site)
+        site = site_of(acts.site_names, site)
         return train_many(
             acts, site, [config], out=Path(out) if out else acts.path.parents[1], seed=seed, device=device
         )
@@ -78,6 +78,15 @@ def train(
     if not source.inputs:
         raise SeqsaeError("train: what is written must say what it was made from; give an array or a store, or no out")
     return _kept(source, site, [config], Path(out), seed, device)
+
+
+def base_of(config: SaeConfig | None) -> SaeConfig:
+    """Settings to stand under options. Raises SeqsaeError for what is no SaeConfig."""
+    if not isinstance(config, SaeConfig | None):
+        raise SeqsaeError(
+            f"config of type {type(config).__name__}; give a seqsae.config.SaeConfig, or the settings by name"
+        )
+    return config or SaeConfig()
 
 
 def stream_of(acts: Any, seed: int) -> Any:
@@ -233,6 +242,8 @@ def load_sae(path: Path | str) -> SAE:
     Raises:
         SeqsaeError: naming the file that is absent, cut, changed, or does not fit.
     """
+    if not isinstance(path, Path | str):
+        raise SeqsaeError(f"load_sae: {type(path).__name__} where the path of an SAE's folder belongs")
     path = Path(path)
     if (path / shelf.MANIFEST).is_file():
         return load(shelf.open_artefact(path, "sae"))

@@ -1,5 +1,7 @@
 """The door of training: arrays and stores, what is written, what stands over what."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from features.small_stores import store_of
 
 import seqsae
 from seqsae import shelf
+from seqsae.activations.store import Store
 from seqsae.config import SaeConfig
 from seqsae.errors import SeqsaeError
 from seqsae.sae.quality.evaluating import evaluate_quality
@@ -112,3 +115,22 @@ def test_an_sae_reads_arrays_and_gives_plain_numbers(rows, tmp_path):
     assert evaluate_quality(sae, rows, rows[:500]) == evaluate_quality(sae, torch.from_numpy(rows), [rows[:500]])
     seqsae.save_sae(sae, tmp_path / "sae")
     torch.testing.assert_close(seqsae.load_sae(tmp_path / "sae").encode(rows).values, codes.values, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("call", (seqsae.train, seqsae.sweep))
+def test_a_config_that_is_none_is_refused_in_one_line(rows, call):
+    with pytest.raises(SeqsaeError, match="config of type int; give a seqsae.config.SaeConfig"):
+        call(rows, config=3)
+
+
+def test_a_path_that_is_none_is_refused_in_one_line():
+    with pytest.raises(SeqsaeError, match="load_sae: NoneType where the path"):
+        seqsae.load_sae(None)
+
+
+def test_a_store_whose_manifest_lost_its_config_is_refused_in_one_line(tmp_path):
+    store = store_of(tmp_path / "run", [12] * 10)
+    path = store.artefact.path / shelf.MANIFEST
+    path.write_text(json.dumps(store.artefact.manifest | {"config": {}}))
+    with pytest.raises(SeqsaeError, match="its config has no 'sites'; delete .* and run the stage again"):
+        seqsae.train(Store(store.path), **SHORT)
