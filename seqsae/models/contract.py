@@ -121,6 +121,31 @@ class SequenceModel(ABC):
         """The batch with the tokens at `where` [B, T] bool replaced by the mask token. Only masked LMs can."""
         raise SeqsaeError(f'model {self.name!r} has no masked readout; use readout = "observed"')
 
+    def ids(self, batch: Batch) -> Tensor:
+        """[B, T] int64: the vocabulary id at each position of a batch in which nothing is hidden.
+
+        Raises SeqsaeError if the model does not say: then it has no objective of its own.
+        """
+        if isinstance(batch.inputs, Mapping) and isinstance(batch.inputs.get("input_ids"), Tensor):
+            return batch.inputs["input_ids"]
+        raise SeqsaeError(
+            f"model {self.name!r} does not say which token ids its input holds; define ids, or give loss="
+        )
+
+    def logits(self, output: Any) -> Tensor:
+        """[B, T, V]: what an output says of the token at each position (causal: of the one behind it).
+
+        Raises SeqsaeError if there is no such thing in the output.
+        """
+        found = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
+        found = found[0] if isinstance(found, tuple) and found else found
+        if not isinstance(found, Tensor) or found.ndim != 3:
+            raise SeqsaeError(
+                f"model {self.name!r}: no logits [batch, positions, vocabulary] in its {type(output).__name__}; define "
+                "logits, or give loss="
+            )
+        return found if self.batch_first else found.transpose(0, 1)
+
     def account(self) -> list[str]:
         """What `prepare` has left out of the records since this was last asked, a line each; a harvest says them."""
         return []

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ def wrap(  # noqa: PLR0913  a model's whole description in one call
     attention: Literal["causal", "bidirectional"] = "bidirectional",
     pad_invariant: bool = True,
     hide: Callable[[Any, Tensor], Any] | None = None,
+    ids: Callable[[Any], Tensor] | None = None,
+    logits: Callable[[Any], Tensor] | None = None,
     device: str = "cpu",
     batch_first: bool = True,
 ) -> SequenceModel:
@@ -38,6 +40,9 @@ def wrap(  # noqa: PLR0913  a model's whole description in one call
             `value`) -> `(inputs, mask)`, mask [B, T] bool, True where a position is a real row. `inputs` alone will do if it
             is a dict with `attention_mask` or `src_key_padding_mask`.
         hide: (inputs, where [B, T]) -> inputs with the mask token there; needed for the masked readout only.
+        ids: inputs -> the token ids [B, T] among them, and
+        logits: output -> [B, T, V]: what the model says of each position; needed to ask what a feature does to its
+            predictions, and found without asking where they are called `input_ids` and `logits`.
         pad_invariant: False if padding changes real rows: then only equal lengths share a batch.
     Raises:
         SeqsaeError: no such site, or a TorchScript module, which has no hooks.
@@ -45,15 +50,25 @@ def wrap(  # noqa: PLR0913  a model's whole description in one call
     if isinstance(module, torch.jit.ScriptModule):
         raise SeqsaeError("a TorchScript module cannot be hooked; give the original nn.Module")
     options = {"attention": attention, "pad_invariant": pad_invariant, "device": device, "batch_first": batch_first}
-    return Wrapped(module, sites, collate, hide, name=name or type(module).__name__, **options)
+    functions = _Functions(collate, hide, ids, logits)
+    return Wrapped(module, sites, functions, name=name or type(module).__name__, **options)
+
+
+class _Functions(NamedTuple):
+    """The caller's own code, as `wrap` takes it."""
+
+    collate: Callable
+    hide: Callable | None
+    ids: Callable | None
+    logits: Callable | None
 
 
 class Wrapped(SequenceModel):
     """A plain module with the caller's collate."""
 
-    def __init__(self, module: nn.Module, sites, collate, hide, **options):
+    def __init__(self, module: nn.Module, sites: Iterable[str], functions: _Functions, **options):
         super().__init__(module, sites, **options)
-        self._collate, self._hide = collate, hide
+        self._collate, self._hide, self._ids, self._logits = functions
 
     @property
     def preparation(self) -> str:
@@ -83,6 +98,12 @@ class Wrapped(SequenceModel):
         if self._hide is None:
             return super().hide(batch, where)
         return Batch(self._hide(batch.inputs, where), batch.mask, batch.samples)
+
+    def ids(self, batch: Batch) -> Tensor:
+        return super().ids(batch) if self._ids is None else self._ids(batch.inputs)
+
+    def logits(self, output: Any) -> Tensor:
+        return super().logits(output if self._logits is None else self._logits(output))
 
     def _split(self, collated: Any) -> tuple[Any, Tensor]:
         if isinstance(collated, tuple) and len(collated) == 2 and _is_mask(collated[1]):

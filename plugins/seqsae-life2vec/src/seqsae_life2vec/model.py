@@ -79,6 +79,11 @@ class Life2Vec(SequenceModel):
         check_where(batch, where)
         return Batch(batching.hide(batch.inputs, where), batch.mask, batch.samples)
 
+    def ids(self, batch: Batch) -> Tensor:
+        if self.rows == "person":
+            raise SeqsaeError("life2vec: a person vector says no tokens; read rows = 'events', or give loss=")
+        return batch.inputs["token"]
+
 
 def sites_of(network: Life2VecEncoder) -> dict[str, int]:
     """Site to width."""
