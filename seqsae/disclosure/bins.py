@@ -1,4 +1,4 @@
-"""Numbers in bins of enough subjects (D5): edges are round decimals, and the outer bins are open."""
+"""Numbers in bins of enough subjects (D5): edges are round decimals that few have no part in, and the outer bins are open."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from seqsae.disclosure.policy import Policy
-from seqsae.disclosure.rules import d1_reason, d5_rounder
+from seqsae.disclosure.rules import d5_rounder
 
 MOST = 16
 """Bins of one distribution, at most."""
@@ -34,34 +34,58 @@ class Edges:
 
 
 def d5_edges(rows: pl.DataFrame, policy: Policy, step: float | None = None) -> Edges:
-    """Edges such that each bin holds enough distinct subjects and clusters, and about equally many.
+    """Edges such that each bin holds twice the needed subjects and clusters, and about equally many.
+
+    An edge is the roundest number between what the threshold's number of subjects below it reach and what as many above it
+    do: it tells no value that fewer have.
 
     Args:
         rows: `subject`, `cluster`, `value` (finite, no nulls), enough subjects altogether.
-        step: edges are multiples of it; None: numbers of two significant digits.
+        step: a power of ten of which edges are multiples; None: any round decimal.
     """
     values = rows["value"].to_numpy().astype(np.float64)
     grid = _grid(values, step)
     cell = np.clip(np.searchsorted(grid, values, side="right") - 1, 0, None)
-    once = rows.select("subject", "cluster", pl.Series("cell", cell)).unique().sort("cell", "subject")
-    n = once["subject"].n_unique()
-    # Twice the threshold where there are subjects for it, so that something is left of a tail when it is top-coded.
-    wanted = max(ceil(n / MOST), min(2 * policy.min_subjects, ceil(n / 4)))
-    starts = _runs(once, wanted, policy)
-    inner = [d5_rounder(float(grid[start - 1]), float(grid[start])) for start in starts]
-    while not _all_enough(rows, values, inner, policy):
-        inner.pop()  # rounding has moved a value over an edge, and the bin it left is too small
-    return Edges(tuple(inner))
+    rows = rows.select("subject", "cluster", "value", pl.Series("cell", cell))
+    once = rows.select("subject", "cluster", "cell").unique().sort("cell", "subject")
+    starts = _runs(once, ceil(once["subject"].n_unique() / MOST), policy)
+    around = zip([0, *starts], starts, [*starts[1:], len(grid)], strict=False)
+    inner = [
+        _edge(
+            rows.filter(pl.col("cell").is_between(first, start - 1)),
+            rows.filter(pl.col("cell").is_between(start, end - 1)),
+            policy,
+            step,
+        )
+        for first, start, end in around
+    ]
+    return Edges(_kept(rows, values, [edge for edge in inner if edge is not None], policy))
 
 
-def _all_enough(rows: pl.DataFrame, values: np.ndarray, inner: list[float], policy: Policy) -> bool:
-    place = pl.Series("bin", Edges(tuple(inner)).place(values))
-    sizes = (
-        rows.select("subject", "cluster", place)
-        .group_by("bin")
-        .agg(pl.col("subject").n_unique(), pl.col("cluster").n_unique())
+def _edge(below: pl.DataFrame, above: pl.DataFrame, policy: Policy, step: float | None) -> float | None:
+    low, high = _reached(below, policy), _reached(above.with_columns(-pl.col("value")), policy)
+    return None if low is None or high is None else d5_rounder(low, -high, step)
+
+
+def _kept(rows: pl.DataFrame, values: np.ndarray, inner: list[float], policy: Policy) -> tuple[float, ...]:
+    """The edges that leave enough in every bin: rounding has moved values over some."""
+    while inner:
+        place = pl.Series("bin", Edges(tuple(inner)).place(values))
+        sizes = rows.select("subject", "cluster", place).group_by("bin")
+        sizes = sizes.agg(pl.col("subject").n_unique(), pl.col("cluster").n_unique())
+        enough = {number for number, *size in sizes.rows() if _twice(*size, policy)}
+        small = next((number for number in range(len(inner) + 1) if number not in enough), None)
+        if small is None:
+            break
+        inner.pop(min(small, len(inner) - 1))
+    return tuple(inner)
+
+
+def _twice(subjects: int, clusters: int, policy: Policy) -> bool:
+    """Whether half of them are enough, so that a bin's ends can be cut and something is left."""
+    return (
+        policy.public and subjects > 0 or (subjects >= 2 * policy.min_subjects and clusters >= 2 * policy.min_clusters)
     )
-    return not inner or all(d1_reason(*size, policy) is None for _, *size in sizes.rows())
 
 
 def _grid(values: np.ndarray, step: float | None) -> np.ndarray:
@@ -84,32 +108,29 @@ def _runs(once: pl.DataFrame, wanted: int, policy: Policy) -> list[int]:
         here = slice(bounds[at], bounds[at + 1])
         seen.update(subject[here].tolist())
         families.update(cluster[here].tolist())
-        if len(seen) >= wanted and d1_reason(len(seen), len(families), policy) is None:
+        if len(seen) >= wanted and _twice(len(seen), len(families), policy):
             starts.append(at + 1)
             seen, families = set(), set()
     starts.pop()  # begins after the last cell, or is too small and joins the bin before it
     return starts[1:]
 
 
-def d5_top_coded(placed: pl.DataFrame, last: int, policy: Policy) -> pl.Expr:
-    """The values, those in the open ends of the outer bins cut at the last value that enough subjects reach.
+def d5_clipped(placed: pl.DataFrame, policy: Policy) -> pl.Series:
+    """[n] the values, those at either end of their bin cut at the last that enough subjects (and clusters) reach.
 
-    So what fewer subjects (or clusters) than the threshold have moves no mean. A bin of fewer than twice the threshold would
-    be left with little but that one value: its values are null, or whole where it is the only bin.
+    So what fewer than the threshold have moves no mean. Null in a bin of fewer than twice as many, which would be left with
+    little but one value.
 
     Args:
-        placed: `subject`, `cluster`, `value` and `bin`, each bin with enough subjects; `last` is the number of the last bin.
+        placed: `subject`, `cluster`, `value` and `bin`; null where there is none.
     """
-    here = placed.drop_nulls("value")
-    highest = _reached(here.filter(pl.col("bin") == last), policy)
-    lowest = _reached(here.filter(pl.col("bin") == 0).with_columns(-pl.col("value")), policy)
-    if last == 0 and highest is None:
-        return pl.col("value")
-    nothing, value = pl.lit(None, pl.Float64), pl.col("value")
-    cut = nothing if highest is None else value.clip(upper_bound=highest)
-    above = pl.when(pl.col("bin") == last).then(cut).otherwise(value)
-    cut = nothing if lowest is None else above.clip(lower_bound=-lowest)
-    return pl.when(pl.col("bin") == 0).then(cut).otherwise(above)
+    low, high = {}, {}
+    for (number,), here in placed.drop_nulls("value").partition_by("bin", as_dict=True).items():
+        top, bottom = _reached(here, policy), _reached(here.with_columns(-pl.col("value")), policy)
+        high[number], low[number] = top, None if bottom is None else -bottom
+    ends = [pl.col("bin").replace_strict(ends, default=None, return_dtype=pl.Float64) for ends in (low, high)]
+    cut = pl.when(ends[0].is_not_null()).then(pl.col("value").clip(*ends))
+    return placed.select(cut.alias("measure"))["measure"]
 
 
 def _reached(rows: pl.DataFrame, policy: Policy) -> float | None:
@@ -117,7 +138,7 @@ def _reached(rows: pl.DataFrame, policy: Policy) -> float | None:
     found = []
     for column, needed in (("subject", policy.min_subjects), ("cluster", policy.min_clusters)):
         highest = rows.group_by(column).agg(pl.col("value").max())["value"].sort(descending=True)
-        if len(highest) < 2 * needed and not policy.public:
+        if len(highest) < (1 if policy.public else 2 * needed):
             return None
-        found.append(float(highest[needed - 1]))
+        found.append(float(highest[min(needed, len(highest)) - 1]))
     return min(found)

@@ -48,15 +48,46 @@ def d4_dominated(total: float, top: float, largest: float, policy: Policy) -> bo
     return top / total >= policy.dominance_share or (total - top) / largest < policy.p_ratio
 
 
-def d5_rounder(low: float, high: float) -> float:
-    """The roundest decimal in (low, high], from the coarsest power of ten downwards: the edge between two bins."""
+def d5_rounder(low: float, high: float, step: float | None = None) -> float | None:
+    """The roundest decimal in (low, high], from the coarsest power of ten downwards; None if none is so round.
+
+    Args:
+        step: the finest power of ten there may be; None: a trillionth of the larger number.
+    """
     power = floor(log10(max(abs(low), abs(high)))) + 1
-    while power > -15:
+    finest = power - 12 if step is None else round(log10(step))
+    while power >= finest:
         edge = float(f"{floor(_scaled(high, power) + 1e-6)}e{power}")
         if low < edge <= high:
             return edge
         power -= 1
-    return high
+    return None
+
+
+def d7_mean(total: float, count: int, lattice: float, digits: int, least: int) -> float | None:
+    """A mean so coarse that it does not tell of how many it is one.
+
+    Numbers on a lattice (whole numbers, quarters) have means on a finer one, `lattice / n`: many digits of a mean give n away,
+    and with it what rounding hides. In a unit of `lattice / least` or more there is such a mean for every n from `least`.
+
+    Args:
+        total, count: sum, and of how many (1 or more).
+        lattice: the largest number of which all differences are multiples; 0: all are equal.
+        digits: significant digits, at most.
+        least: the smallest number a reader may think of.
+    """
+    mean = total / count
+    fine = 10.0 ** (floor(log10(abs(mean))) - digits + 1) if mean else 0.0
+    unit = max(fine, _coarser(lattice / max(1, least)))
+    return float(f"{round(mean / unit) * unit:.12g}") if unit and isfinite(mean) else d7_digits(mean, digits)
+
+
+def _coarser(unit: float) -> float:
+    """The next of 1, 2, 5, 10, ... times a power of ten."""
+    if unit <= 0:
+        return 0.0
+    power = 10.0 ** floor(log10(unit))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= unit * (1 - 1e-9))
 
 
 def d7_digits(value: float, digits: int) -> float | None:

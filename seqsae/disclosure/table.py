@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 
 from seqsae.disclosure.policy import Policy
-from seqsae.disclosure.rules import DOMINATED, d1_reason, d1_rounded, d2_rest_is_safe, d4_dominated, d7_digits
+from seqsae.disclosure.rules import DOMINATED, d1_reason, d1_rounded, d2_rest_is_safe, d4_dominated, d7_digits, d7_mean
 from seqsae.errors import SeqsaeError
+
+FINEST = 1e-6
+"""Digits of a measured number behind the point, at most, that its lattice is looked for in."""
 
 
 class SafeTable:
@@ -40,6 +44,9 @@ class SafeTable:
     def __setattr__(self, name, value):
         raise AttributeError(f"a SafeTable cannot be changed; {name!r} stays as it was made")
 
+    def __delattr__(self, name):
+        raise AttributeError(f"a SafeTable cannot be changed; {name!r} stays as it was made")
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -63,7 +70,7 @@ class Base:
 
 def base_of(people: pl.DataFrame, policy: Policy, where: str = "the data") -> Base:
     """The whole cohort as a base. Raises SeqsaeError if it is itself too small to be shown."""
-    people = people.select("subject", "cluster").unique("subject")
+    people = people.select("subject", "cluster").drop_nulls().unique("subject", maintain_order=True)
     clusters = people["cluster"].n_unique()
     if d1_reason(len(people), clusters, policy):
         raise SeqsaeError(
@@ -88,16 +95,26 @@ def aggregate(
 
     Args:
         rows: `subject`, `cluster` and the columns of `by`; a row an observation. A column `weight` says for how many
-            observations a row stands (default 1), a column `measure` what was measured.
-        base: the subjects who could be in a cell.
+            observations a row stands (whole, default 1), a column `measure` what was measured.
+        base: the subjects who could be in a cell; rows of others are not counted, and a subject's cluster is that of the base.
         levels: labels that are public knowledge: these cells stand in the table even where withheld. A withheld cell
             of any other label leaves no trace but its number (D10).
         extras: of `share` (of all shown observations), `per_subject` (observations a subject in the cell), `mean` (of `measure`).
+    Raises:
+        ValueError: a label, weight or policy that no honest table can have.
     """
+    Policy.model_validate(policy.model_dump())  # a copy can be given any threshold
     if clash := set(by) & {"subject", "cluster", "weight", "measure", "subjects", "reason", *extras}:
         raise ValueError(f"a table cannot be made by {min(clash)!r}, a name of its own; rename that column")
+    if "weight" in rows.columns and not (
+        rows["weight"].dtype.is_integer() and (rows["weight"] > 0).fill_null(False).all()
+    ):
+        raise ValueError("weights are whole numbers of 1 or more")
+    rows = rows.drop("cluster").join(base.people, on="subject", maintain_order="left")
     each = _each(rows, by)
     cells = _cells(each, by, base, policy)
+    if "mean" in extras:
+        _add_lattices(cells, rows, by)
     made = {tuple(cell[name] for name in _keys(by)): _row(cell, by, base, policy, extras) for cell in cells}
     hidden = [row for row in made.values() if row["subjects"] is None]
     shown = [row for row in made.values() if row["subjects"] is not None]
@@ -168,9 +185,24 @@ def _row(cell: dict, by: tuple[str, ...], base: Base, policy: Policy, extras: tu
         row |= _frequency(cell, subjects, policy, extras)
     if "mean" in extras:
         bad = cell["measured"] == 0 or _dominated(cell, "size", policy)
-        row["mean"] = None if bad else d7_digits(cell["measure"] / cell["measured"], policy.digits)
+        row["mean"] = None if bad else _mean(cell, policy)
         row["reason"] = row["reason"] or (DOMINATED if bad and cell["measured"] else None)
     return row
+
+
+def _mean(cell: dict, policy: Policy) -> float | None:
+    """A reader knows a cell's number to within rounding, and that fewer than the threshold may be counted in besides."""
+    least = cell["measured"] if policy.public else cell["measured"] - policy.round_to - policy.min_subjects
+    return d7_mean(cell["measure"], cell["measured"], cell["lattice"], policy.digits, least)
+
+
+def _add_lattices(cells: list[dict], rows: pl.DataFrame, by: tuple[str, ...]) -> None:
+    """`lattice` of each cell: the largest number of which all differences of what was measured in it are multiples."""
+    parts = rows.select(*by, pl.col("measure").cast(pl.Float64)).partition_by(*by, as_dict=True)
+    for cell in cells:
+        values = parts[tuple(cell[name] for name in _keys(by))]["measure"].drop_nulls().to_numpy()
+        away = np.rint((values - values.min()) / FINEST) if len(values) else np.zeros(1)
+        cell["lattice"] = float(np.gcd.reduce(away.astype(np.int64)) * FINEST) if away.max() < 2**62 else 0.0
 
 
 def _frequency(cell: dict, subjects: int, policy: Policy, extras: tuple[str, ...]) -> dict:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from seqsae.disclosure.bins import Edges, d5_edges, d5_top_coded
+from seqsae.disclosure.bins import Edges, d5_clipped, d5_edges
 from seqsae.disclosure.levels import OTHER, d3_merged, d3_neighbours
 from seqsae.disclosure.policy import Policy
 from seqsae.disclosure.rules import d1_reason
@@ -43,7 +43,7 @@ class Desk:
         found = self.table(rows.select("subject", "cluster", pl.lit(True).alias("here")), "here", base)
         if not len(found):
             return None
-        return Base(rows.select("subject", "cluster").unique("subject"), found.rows[0]["subjects"])
+        return Base(rows.select("subject", "cluster").unique("subject", maintain_order=True), found.rows[0]["subjects"])
 
 
 def once(desk: Desk, values: pl.DataFrame, step: float | None = None, zero: float = 0.0) -> dict:
@@ -98,10 +98,10 @@ def often(desk: Desk, rows: pl.DataFrame, base: Base, step: float | None = None)
 
 
 def _placed(desk: Desk, rows: pl.DataFrame, edges: Edges) -> pl.DataFrame:
-    """Rows with their `bin` (null where there is no value) and `measure`, the value with its ends top-coded."""
+    """Rows with their `bin` (null where there is no value) and `measure`, the value cut at the ends of its bin."""
     place = pl.Series("place", edges.place(rows["value"].fill_null(0.0).to_numpy()))
     binned = rows.with_columns(pl.when(pl.col("value").is_not_null()).then(place).alias("bin"))
-    return binned.with_columns(d5_top_coded(binned, len(edges) - 1, desk.policy).alias("measure"))
+    return binned.with_columns(d5_clipped(binned, desk.policy))
 
 
 def _bins(desk: Desk, there: pl.DataFrame, edges: Edges, found: SafeTable, extras: tuple[str, ...]) -> dict:

@@ -2,11 +2,14 @@
 
 import copy
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seqsae.disclosure.policy import NAMED, Policy
-from seqsae.disclosure.rules import DOMINATED, FEW_CLUSTERS, FEW_SUBJECTS
+from seqsae.disclosure.rules import DOMINATED, FEW_CLUSTERS, FEW_SUBJECTS, d7_mean
 from seqsae.disclosure.table import Base, SafeTable, aggregate, base_of
 from seqsae.errors import SeqsaeError
 
@@ -68,8 +71,29 @@ def test_shares_means_and_numbers_a_subject():
     )
     made = aggregate(rows, ("value",), base_of(rows, DEFAULT), DEFAULT, extras=("share", "per_subject", "mean"))
     a, b = made.rows
-    assert (a["share"], a["per_subject"], a["mean"]) == (0.75, 3.0, 9.5)
-    assert (b["share"], b["per_subject"], b["mean"]) == (0.25, 1.0, 29.5)
+    assert (a["share"], a["per_subject"], a["mean"]) == (0.75, 3.0, 9.6)
+    assert (b["share"], b["per_subject"], b["mean"]) == (0.25, 1.0, 29.6)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.integers(0, 10_000),
+    st.integers(20, 80),
+    st.sampled_from([1.0, 0.25, 1000.0]),
+    st.sampled_from(["default", "dst"]),
+)
+def test_no_mean_tells_of_how_many_it_is_one(seed, n, lattice, name):
+    """Whole numbers, quarters, thousands: each n that the rounded count leaves open has a sum whose mean would be shown so."""
+    policy, rng = NAMED[name], np.random.default_rng(seed)
+    missing = int(rng.integers(0, policy.min_subjects))
+    values = [None] * missing + (rng.poisson(4, n - missing) * lattice).tolist()
+    rows = labelled({"a": n}).with_columns(measure=pl.Series(values, dtype=pl.Float64))
+    [cell] = aggregate(rows, ("value",), base_of(rows, policy), policy, extras=("mean",)).rows
+    fewest = cell["subjects"] - policy.round_to // 2 - policy.min_subjects + 1
+    for count in range(fewest, cell["subjects"] + policy.round_to // 2 + 1):
+        nearest = round(cell["mean"] * count / lattice) * lattice
+        least = n - missing - policy.round_to - policy.min_subjects
+        assert d7_mean(nearest, count, lattice, policy.digits, least) == cell["mean"]
 
 
 def test_a_mean_that_one_subject_makes_is_null_and_so_is_a_share():
@@ -96,6 +120,8 @@ def test_it_cannot_be_made_changed_or_extended_otherwise():
         made.rows[0]["subjects"] = 3
     with pytest.raises(TypeError):
         made.withheld["x"] = 1
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        del made.rows
     with pytest.raises(TypeError, match="no subclasses"):
         type("Loose", (SafeTable,), {})
     with pytest.raises((TypeError, AttributeError)):
@@ -123,3 +149,27 @@ def test_a_cohort_below_the_threshold_is_refused():
     with pytest.raises(SeqsaeError, match="fewer subjects or clusters"):
         base_of(people(50, size=10), DEFAULT)
     assert "people" not in repr(base_of(people(50), DEFAULT))
+
+
+def test_one_person_under_many_clusters_or_from_elsewhere_is_still_one_or_none():
+    base = base_of(people(40), DEFAULT)
+    for subject in (7, 99, None):
+        rows = pl.DataFrame(
+            {"subject": [subject] * 12, "cluster": range(12), "value": ["ill"] * 12},
+            schema_overrides={"subject": pl.Int64},
+        )
+        assert len(aggregate(rows, ("value",), base, DEFAULT)) == 0
+
+
+@pytest.mark.parametrize("weight", (0, -1, None, 0.5))
+def test_weights_that_no_observations_have_are_refused(weight):
+    rows = labelled({"a": 20}).with_columns(weight=pl.lit(weight))
+    with pytest.raises(ValueError, match="whole numbers"):
+        aggregate(rows, ("value",), base_of(rows, DEFAULT), DEFAULT, extras=("share",))
+
+
+def test_a_copy_of_a_policy_does_not_pass_under_the_floor():
+    rows = labelled({"a": 20})
+    loose = DEFAULT.model_copy(update={"min_subjects": 1, "round_to": 1})
+    with pytest.raises(ValueError, match="must be 5 or more"):
+        aggregate(rows, ("value",), base_of(rows, DEFAULT), loose)
