@@ -10,6 +10,8 @@ from seqsae.errors import SeqsaeError
 
 FLOOR = 5
 """Fewest subjects a cell of data that are not public may have, whatever a policy says."""
+LOOSEST = {"round_to": (3, None), "dominance_share": (None, 0.9), "p_ratio": (0.05, None), "digits": (None, 4)}
+"""Least and most of the other options, for data that are not public."""
 
 
 class Policy(Room):
@@ -39,6 +41,17 @@ class Policy(Room):
     def _floor(cls, value: int, info: ValidationInfo) -> int:
         if value < FLOOR and not info.data.get("public"):
             raise ValueError(f"must be {FLOOR} or more unless the policy says public = true")
+        return value
+
+    @field_validator(*LOOSEST)
+    @classmethod
+    def _protects(cls, value: float, info: ValidationInfo) -> float:
+        least, most = LOOSEST[info.field_name]
+        if not info.data.get("public") and (
+            (least is not None and value < least) or (most is not None and value > most)
+        ):
+            bound = f"{least} or more" if most is None else f"{most} or less"
+            raise ValueError(f"must be {bound} unless the policy says public = true")
         return value
 
     @field_validator("round_to")

@@ -11,6 +11,7 @@ from seqsae.disclosure.levels import OTHER, d3_merged, d3_neighbours
 from seqsae.disclosure.policy import Policy
 from seqsae.disclosure.rules import d1_reason
 from seqsae.disclosure.table import Base, SafeTable, aggregate
+from seqsae.disclosure.texts import d13_named
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,17 @@ def _bins(desk: Desk, there: pl.DataFrame, edges: Edges, found: SafeTable, extra
     return {"integer": not desk.enough(broken), "bins": bins}  # a few broken numbers are not told of
 
 
+def _named(column: str, rows: pl.DataFrame) -> pl.Series:
+    return d13_named(rows[column], OTHER).alias(column)
+
+
 def levels(desk: Desk, values: pl.DataFrame) -> dict:
     """A category that each subject has at most once; rare ones, a rare missing among them, stand as `other`.
 
     Args:
-        values: `subject`, `value` (text or null).
+        values: `subject`, `value` (text, dates or null).
     """
-    rows = desk.people.join(values.select("subject", "value"), on="subject", how="left")
+    rows = desk.people.join(values.select("subject", _named("value", values)), on="subject", how="left")
     names = d3_merged(rows, desk.policy)
     merged = rows.with_columns(pl.Series("value", [names[value] for value in rows["value"].to_list()], pl.String))
     return _levels(desk.table(merged, "value", desk.base), any(value != name for value, name in names.items()))
@@ -168,7 +173,7 @@ def mentions(desk: Desk, rows: pl.DataFrame, base: Base) -> dict | None:
     Args:
         rows: `subject`, `cluster`, `value` (text), and maybe `weight`.
     """
-    there = rows.drop_nulls("value")
+    there = rows.with_columns(_named("value", rows)).drop_nulls("value")
     inside = desk.within(there, base)
     if inside is None:
         return None

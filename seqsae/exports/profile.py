@@ -1,7 +1,9 @@
 """A profile of a data set: aggregates under disclosure control, from which a stand-in of the same form can be made."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -12,10 +14,15 @@ from seqsae.errors import SeqsaeError
 from seqsae.exports import profile_covariates as companions
 from seqsae.exports import profile_records as records
 from seqsae.exports.margins import Desk
+from seqsae.progress import say
 from seqsae.records.data import Dataset
+from seqsae.records.room import fingerprint
 
 FORMAT = 1
 """Version of the document."""
+LEDGER = "profiles.jsonl"
+"""What was made of which data, a line each, beside the profile: to stay inside."""
+PUBLIC = "Made under a policy for public data: it protects nobody. "
 NOTE = (
     "Aggregates under the disclosure policy below; made to draw a synthetic stand-in from. Margins only: nothing here says how any "
     "two variables go together. Not differentially private: thresholds and rounding hide single subjects within groups, but whoever knows "
@@ -27,14 +34,15 @@ def profile(data: Dataset, policy: Policy | str | Path = "default", parents: Map
     """The profile of a Dataset of events or sequences (document `data_profile`).
 
     What it promises, of each published number: it stands for at least `min_subjects` distinct subjects in `min_clusters`
-    clusters, and so does what it leaves out of those who could have been in it; counts are multiples of `round_to`; edges of
-    bins are round decimals, not quantiles; means and shares that few subjects make are null, and what fewer subjects than the
-    threshold have moves no mean of an outer bin (where there are two bins or more); codes and categories with fewer
-    subjects are not named; no identifier, no date finer than a year, no free text.
+    clusters, and so does what it leaves out of those who could have been in it; counts are multiples of `round_to`; an edge
+    of a bin is a round decimal between what at least the threshold have on either side; means and shares that few subjects
+    make are null, what fewer subjects than the threshold have moves no mean, and no mean tells of how many it is one; codes
+    and categories with fewer subjects are not named; no identifier, no date finer than a year, no long text.
 
-    What it does not promise: it is not differential privacy. Names of covariates, label tables and codes with enough
-    subjects are taken to be public, so a code or category that itself names a person must not be common. Two profiles of
-    cohorts that differ by few subjects can be compared with each other; keep a list of what was released. Codes are
+    What it does not promise: it is not differential privacy. Names of covariates and label tables, their units, and codes,
+    parents and categories with enough subjects are taken to be public, so one that itself names a person must not be common:
+    read its texts before it leaves. Two profiles of the same cohort under policies of other roundings, or of cohorts that
+    differ by few subjects, can be compared with each other: `write_profile` notes each one made in a list to keep. Codes are
     checked against those who could have them, not against each other: if all who have one code have another, their counts
     may differ by few. A mean of a bin moves when one of its subjects does, within what rounding and the dominance rule hide.
 
@@ -54,7 +62,7 @@ def profile(data: Dataset, policy: Policy | str | Path = "default", parents: Map
     numbers = data.subjects["subject_id"].dtype.is_integer()
     found = {
         "format": FORMAT,
-        "note": NOTE,
+        "note": PUBLIC + NOTE if policy.public else NOTE,
         "policy": policy.model_dump(mode="json"),
         "kind": data.kind,
         "subjects": desk.base.shown,
@@ -67,7 +75,9 @@ def profile(data: Dataset, policy: Policy | str | Path = "default", parents: Map
         "annotations": annotated,
         "labels": companions.labels(data, desk),
     }
-    found["withheld"] = {reason: number for reason, number in sorted(desk.withheld.items()) if number}
+    for reason, number in sorted(desk.withheld.items()):
+        if number:
+            say(f"profile: {reason}: {number:,} cells, which are not in it")
     return schema.check_document(found, "data_profile", "profile")
 
 
@@ -84,6 +94,8 @@ def write_profile(
 ) -> Path:
     """Write `profile(data, policy, parents)` to the new file `out`, whole or not at all. Returns its path.
 
+    Beside it a line goes to `profiles.jsonl`: when, under which policy, of which data (by its hash). That list stays inside.
+
     Raises:
         SeqsaeError: `out` is not free, or as `profile`.
     """
@@ -93,7 +105,42 @@ def write_profile(
     document = profile(data, policy, parents)
     out.parent.mkdir(parents=True, exist_ok=True)
     shelf.write_json(out, document)
+    _note(out, data, document)
     return out
+
+
+def _note(out: Path, data: Dataset, document: dict) -> None:
+    import json
+
+    line = {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "profile": out.name,
+        "sha256": shelf.sha256(out),
+        "data": fingerprint(data),
+        "policy": document["policy"],
+    }
+    with (out.parent / LEDGER).open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    if document["policy"]["public"]:
+        say("profile: the policy is for public data and protects nobody; do not use it for people's records")
+    if not data.subjects["cluster"].is_duplicated().any():
+        say("profile: no two subjects share a household or cluster here; give clusters (subjects.parquet) if they do")
+    texts = sorted(_texts(document))
+    say(
+        f"profile: {len(texts):,} texts of your data stand in it (codes, categories, names); read them before it leaves"
+    )
+    say(f"{out.parent / LEDGER}: what was made of which data; it stays inside")
+
+
+def _texts(document: Any) -> set[str]:
+    """Every text of a document, but the names of its own fields."""
+    if isinstance(document, dict):
+        return set().union(
+            *(_texts(value) for name, value in document.items() if name not in ("note", "policy")), set()
+        )
+    if isinstance(document, list):
+        return set().union(*(_texts(value) for value in document), set())
+    return {document} if isinstance(document, str) else set()
 
 
 def read_profile(path: Path | str) -> dict:

@@ -3,6 +3,7 @@
 import polars as pl
 
 from seqsae.disclosure.table import Base
+from seqsae.disclosure.texts import d13_unit, d13_years
 from seqsae.exports import margins
 from seqsae.exports.margins import Desk
 from seqsae.records.covariates import as_text
@@ -39,6 +40,8 @@ def covariates(data: Dataset, desk: Desk, annotated: list[dict]) -> list[dict]:
 
 def _entry(entry: dict, data: Dataset, desk: Desk, annotated: dict) -> dict:
     kept = {name: entry[name] for name in KEPT if entry.get(name) is not None}
+    if "unit" in kept and d13_unit(kept["unit"]) is None:
+        del kept["unit"]
     if entry["level"] == "token":
         return {"schema": kept | _values(entry, annotated.get(entry["name"])), "margins": {}}
     names = [entry["name"]]
@@ -52,7 +55,8 @@ def _entry(entry: dict, data: Dataset, desk: Desk, annotated: dict) -> dict:
 
 def _margin(entry: dict, values: pl.DataFrame, desk: Desk) -> dict:
     if not values["value"].dtype.is_numeric():
-        return margins.levels(desk, values.with_columns(pl.col("value").cast(pl.String)))
+        return margins.levels(desk, values)
+    values = values.with_columns(d13_years(values["value"]))
     few = values["value"].n_unique() <= MOST_LEVELS
     if entry["type"] != "ordinal" or not few:
         return margins.once(desk, values)

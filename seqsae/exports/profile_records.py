@@ -6,6 +6,7 @@ import polars as pl
 
 from seqsae.disclosure.codes import d10_rolled_up
 from seqsae.disclosure.table import Base
+from seqsae.disclosure.texts import d13_word
 from seqsae.exports import margins
 from seqsae.exports.margins import Desk
 from seqsae.records.data import Dataset
@@ -103,7 +104,7 @@ def _codes(rows: pl.DataFrame, desk: Desk, base: Base, parents: Mapping[str, str
         found.append(
             {
                 "code": code,
-                "parent": parents.get(code),
+                "parent": d13_word(parents.get(code)),
                 "subjects": cell["subjects"],
                 "per_subject": cell["per_subject"],
                 "values": values,

@@ -1,6 +1,8 @@
 """The profile of a data set: what stands in it, what never does, and what it refuses."""
 
 import json
+from dataclasses import replace
+from datetime import datetime
 
 import polars as pl
 import pytest
@@ -187,3 +189,46 @@ def test_a_profile_that_was_cut_or_is_of_another_version_is_refused(known, tmp_p
         assert "p.json" in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(SeqsaeError, match="no such file"):
         read_profile(tmp_path / "none.json")
+
+
+def test_dates_sentences_and_odd_units_are_not_in_it(clinic):
+    n = len(clinic.subjects)
+    table = pl.DataFrame({"subject": clinic.subjects["subject"]}).with_columns(
+        seen=pl.lit("2016-03-17"), told=pl.lit("patient says his neighbour Jens is at home"), born=pl.lit(datetime(1950, 3, 17)),
+        coded=pl.Series([20160317.0, 20150101.0] * (n // 2) + [20160317.0] * (n % 2)), visits=pl.int_range(n).cast(pl.Float64),
+    )  # fmt: skip
+    entries = [
+        {"name": name, "type": "categorical", "level": "subject", "role": "target"} for name in ("seen", "told", "born")
+    ]
+    entries += [{"name": "coded", "type": "ordinal", "level": "subject", "role": "target"}]
+    entries += [
+        {
+            "name": "visits",
+            "type": "continuous",
+            "level": "subject",
+            "role": "target",
+            "unit": "see Jens Jensen 010150-1234",
+        }
+    ]
+    document = profile(replace(clinic, covariate_table=table, covariate_schema={"covariates": entries}))
+    text = json.dumps(document)
+    assert "03-17" not in text and "0317" not in text and "Jens" not in text
+    levels = {
+        entry["schema"]["name"]: entry["margins"][entry["schema"]["name"]].get("levels")
+        for entry in document["covariates"]
+    }
+    shown = [level["value"] for name in ("seen", "born", "told") for level in levels[name]]
+    assert shown == ["2016", "1950", "other"]
+    assert sorted(level["value"] for level in levels["coded"]) == [2015.0, 2016.0]
+
+
+def test_each_profile_made_is_noted_beside_it(clinic, tmp_path, capsys):
+    for name, policy in (("a.json", "dst"), ("b.json", "open")):
+        write_profile(clinic, tmp_path / name, policy)
+    lines = [json.loads(line) for line in (tmp_path / "profiles.jsonl").read_text().splitlines()]
+    assert [line["profile"] for line in lines] == ["a.json", "b.json"] and lines[0]["data"] == lines[1]["data"]
+    assert [line["policy"]["name"] for line in lines] == ["dst", "open"]
+    assert (
+        "protects nobody" in read_profile(tmp_path / "b.json")["note"]
+        and "protects nobody" not in read_profile(tmp_path / "a.json")["note"]
+    )

@@ -60,12 +60,7 @@ def cohort(seed: int, n: int, home: int) -> Dataset:
 def counts_in(document, name: str = "") -> list[int]:
     """Every count of subjects anywhere in a profile."""
     if isinstance(document, dict):
-        return [
-            number
-            for key, value in document.items()
-            if key not in ("policy", "withheld")
-            for number in counts_in(value, key)
-        ]
+        return [number for key, value in document.items() if key != "policy" for number in counts_in(value, key)]
     if isinstance(document, list):
         return [number for value in document for number in counts_in(value)]
     return [document] if name in COUNTS else []
