@@ -7,7 +7,9 @@ The tour, in the order in which data passes through the rooms:
     acts  = seqsae.harvest(model, data, out="run")          activations
     saes  = seqsae.train(acts, "topk", width=2048, k=32)    sae          (or seqsae.load_sae(path); seqsae.sweep to choose)
     codes = seqsae.encode(saes, acts)                       features
-    table = seqsae.associate(codes, data.covariates)        associations (and seqsae.concepts for planted truth)
+    seqsae.evaluate(model, data, saes), seqsae.steer(...)   faithfulness
+    table = seqsae.associate(codes, data.covariates)        associations
+    found = seqsae.concepts(codes, data)                    single units against annotated and planted concepts
     seqsae.atlas(saes), seqsae.report(table, out=...)       maps, pages
     seqsae.run("study.toml")                                all of it
 
@@ -30,8 +32,10 @@ _WHERE = {
     "load_sae": "seqsae.sae.room",
     "save_sae": "seqsae.sae.room",
     "encode": "seqsae.features.encoding",
+    "evaluate": "seqsae.faithfulness.room",
+    "steer": "seqsae.faithfulness.steering_room",
     "associate": "seqsae.associations.room",
-    "concepts": "seqsae.associations.concept_scores",
+    "concepts": "seqsae.associations.concept_room",
     "atlas": "seqsae.maps.room",
     "report": "seqsae.pages.room",
     "run": "seqsae.pipeline",

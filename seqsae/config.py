@@ -1,28 +1,13 @@
 """Every option of every room, frozen, with its meaning under it. Read from TOML, never changed while running."""
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, field_validator
 
-from seqsae.errors import SeqsaeError
-
-
-class Room(BaseModel):
-    """Options of one room: unknown names are refused, values cannot be changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_switch_for_a_number(cls, given: Any) -> Any:
-        """true is no 1."""
-        for name, value in given.items() if isinstance(given, dict) else ():
-            field = cls.model_fields.get(name)
-            if isinstance(value, bool) and field is not None and "bool" not in str(field.annotation):
-                raise ValueError(f"{name} is {str(value).lower()}, not a number or text")
-        return given
+from seqsae.options import Room, parse, read_toml
+from seqsae.training_options import SaeConfig
+from seqsae.training_options import SweepConfig as SweepConfig
 
 
 class RecordsConfig(Room):
@@ -91,77 +76,6 @@ class HarvestConfig(Room):
     """Passes of the masked readout; each row is hidden, and read, in exactly one: a share of 1/passes at a time."""
 
 
-class SweepConfig(Room):
-    """What `seqsae train --sweep` trains in place of one size and sparsity: every width with every sparsity."""
-
-    widths: tuple[PositiveInt, ...] = ()
-    """Numbers of latents; none: a quarter, half, once and twice `width`."""
-    ks: tuple[PositiveInt, ...] = ()
-    """Active latents a row; none: half, once and twice `k`."""
-    sparsities: tuple[PositiveFloat, ...] = ()
-    """Values of the option of sparsity of an architecture without k (`sparsity`, or `target_l0` where its penalty is a
-    target); none: half, once and twice the option."""
-    seeds: int = Field(2, ge=1, le=10_000)
-    """SAEs of each width and sparsity; with one, the noise between seeds is unknown."""
-
-
-class SaeConfig(Room):
-    """The sparse autoencoder and its training."""
-
-    architecture: str = "topk"
-    """Name of an architecture (`seqsae plugins`)."""
-    site: str | None = None
-    """Site to train on; None: the last of those harvested."""
-    width: int = Field(2048, ge=1)
-    """Number of latents."""
-    k: int | None = Field(None, ge=1)
-    """Active latents a row; None: 32 for architectures that have such a number."""
-    seeds: int = Field(3, ge=1, le=10_000)
-    """How many SAEs are trained side by side, differing in their initial weights; seed 0 is reported."""
-    steps: int = Field(1000, ge=1)
-    """Optimiser steps."""
-    epochs: float | None = Field(None, gt=0)
-    """Passes over the training rows, in place of `steps`."""
-    batch: int = Field(1024, ge=1, le=2**24)
-    """Rows a step."""
-    lr: float | None = Field(None, gt=0)
-    """Adam's learning rate at its height; None: 0.11 / sqrt(d_model)."""
-    warmup: float = Field(0.05, ge=0, le=0.8)
-    """Share of the steps over which the learning rate climbs."""
-    decay: Literal["linear", "cosine", "none"] = "linear"
-    """How the learning rate falls to 0 over the last fifth of the steps."""
-    clip: float = Field(0.01, ge=0)
-    """Largest norm of an SAE's gradient; so low that each step's counts alike. 0: no clipping."""
-    normalise: Literal["none", "center-scale", "mean-norm", "layer-norm", "row-norm", "standardise", "whiten"] = (
-        "center-scale"
-    )
-    """Input normalisation, fitted on the train split and stored with the weights: centred and brought to one scale; as it is;
-    scaled alone; each row by itself (mean and deviation, or its length); each dimension; or all of them made uncorrelated."""
-    bias: Literal["mean", "geometric-median", "zeros"] = "mean"
-    """Where the decoder's bias starts."""
-    precision: Literal["auto", "float32", "bfloat16", "int8", "autocast"] = "float32"
-    """Number format of the large encoder product in training; weights and everything written stay in float32."""
-    dead_after: int | None = Field(None, ge=1, le=2**62)
-    """Rows without firing after which a latent counts as dead; None: 10 million, an epoch, or a tenth of all rows read,
-    whichever is least."""
-    resample: int | None = Field(None, ge=1)
-    """Steps between resamplings of dead latents; None: never."""
-    patience: int | None = Field(None, ge=1)
-    """Early stopping: measurements without a better FVU on validation subjects after which an SAE stops; None: never."""
-    validation: float = Field(0.1, gt=0, lt=1)
-    """Share of the train split's clusters held out for early stopping."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """Further options of the architecture, for topk: aux_k (dead latents in AuxK), aux_weight."""
-    tensorboard: bool = False
-    """Also write the metrics as TensorBoard event files (needs `pip install 'seqsae[tensorboard]'`)."""
-    wandb: str | None = Field(None, min_length=1)
-    """Weights & Biases project to log the metrics to, offline (needs `pip install 'seqsae[wandb]'`)."""
-    check_every: int = Field(200, ge=1)
-    """Steps between measurements on held-out rows, and between checkpoints to resume from."""
-    sweep: SweepConfig = SweepConfig()
-    """What `seqsae train --sweep` trains."""
-
-
 class FeaturesConfig(Room):
     """Encoding and the per-feature profile."""
 
@@ -188,6 +102,53 @@ class AssociateConfig(Room):
     """Random splits of the held-out clusters on which selection and scoring are repeated; 0: none."""
 
 
+class ConceptsConfig(Room):
+    """Annotated concepts against single units (`seqsae concepts`)."""
+
+    thresholds: tuple[float, ...] = Field((0.0, 0.15, 0.5, 0.6, 0.8), min_length=1, max_length=30)
+    """Shares of a unit's largest train value above which it counts as on, ascending; one is chosen on the select split."""
+    min_instances: int = Field(25, ge=1)
+    """Instances (annotations) in select and test together from which a concept is scored, or `min_rows`."""
+    min_rows: int = Field(1000, ge=1)
+    """Rows with the concept in select and test together from which it is scored, however few its instances."""
+    min_clusters: int = Field(5, ge=1)
+    """Clusters with the concept that each of the two splits must have all the same."""
+    match: float = Field(0.5, ge=0, lt=1)
+    """F1 that a unit must exceed on the select and on the test split to match a concept."""
+    floor: float = Field(0.25, ge=0, lt=1)
+    """F1 on the select split from which a pair of feature and concept is told; of other sources the best unit alone is."""
+    shuffles: int = Field(5, ge=0, le=1000)
+    """Draws of labels shifted within their sequences, scored beside the true ones: the matches that chance gives."""
+    sources: tuple[Literal["neuron", "pca", "random-dictionary", "token"], ...] = (
+        "neuron", "pca", "random-dictionary", "token",
+    )  # fmt: skip
+    """What stands beside the SAE's features."""
+    on: float = Field(0.15, ge=0, lt=1)
+    """Share of its largest train value above which a feature is on, for its position pattern."""
+    longest_period: int = Field(50, ge=2, le=1000)
+    """Longest period that a position pattern may have, in rows."""
+
+    @field_validator("thresholds")
+    @classmethod
+    def _ascending(cls, given: tuple[float, ...]) -> tuple[float, ...]:
+        if list(given) != sorted(set(given)) or not 0 <= given[0] <= given[-1] < 1:
+            raise ValueError("thresholds ascend, from 0 to less than 1")
+        return given
+
+
+class LayersConfig(Room):
+    """The same SAE at several sites, side by side."""
+
+    sites: tuple[str, ...] = ()
+    """Harvested sites to compare, in the order to show them; none: no comparison."""
+    width: int | None = Field(None, ge=1)
+    """Latents of each; None: as in [sae]."""
+    k: int | None = Field(None, ge=1)
+    """Active latents a row; None: as in [sae]."""
+    steps: int | None = Field(None, ge=1)
+    """Optimiser steps; None: as in [sae]."""
+
+
 class AtlasConfig(Room):
     """The map of features."""
 
@@ -208,6 +169,31 @@ class ReportConfig(Room):
     """Features with a card of their own, the most associated ones first."""
 
 
+class FaithfulnessConfig(Room):
+    """Whether the model uses what the SAE says: `seqsae evaluate`."""
+
+    split: Literal["train", "select", "calibrate", "test"] = "test"
+    """Subjects that are judged on; means, components and firing rates are fitted on the train split."""
+    subjects: int = Field(300, ge=1)
+    """Subjects of that split, and of the train split, at most; drawn with the seed."""
+    passes: int = Field(2, ge=1)
+    """Bidirectional models: masked passes each sample is shown in, of `masked_passes`."""
+    masked_passes: int = Field(4, ge=2)
+    """Bidirectional models: a share of 1/masked_passes of the rows is hidden at a time, as in `[harvest]`."""
+    features: NonNegativeInt | tuple[NonNegativeInt, ...] = 20
+    """Features that are ablated one by one: how many of those that write most on average, or a list of their numbers."""
+    matched: int = Field(20, ge=0)
+    """Features of like firing rate and decoder norm that each is held against."""
+    samples: int = Field(32, ge=1)
+    """Samples, among those in which it fires, that a feature is ablated in, at most."""
+    output: str = "loss"
+    """What gradients are taken of: `loss`, or a token or token class (its mean logit)."""
+    ig_steps: int = Field(8, ge=0)
+    """Steps of integrated gradients; 0: no attribution."""
+    bootstrap: int = Field(1000, ge=100)
+    """Draws of clusters behind each interval."""
+
+
 class RunConfig(Room):
     """A whole study: one table per room."""
 
@@ -222,7 +208,12 @@ class RunConfig(Room):
     harvest: HarvestConfig
     sae: SaeConfig = SaeConfig()
     features: FeaturesConfig = FeaturesConfig()
+    also: tuple[Literal["faithfulness", "concepts"], ...] = ("faithfulness", "concepts")
+    """What a run does besides, where it can: judge the SAE by the model's own loss, score annotated concepts."""
+    faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     associate: AssociateConfig = AssociateConfig()
+    concepts: ConceptsConfig = ConceptsConfig()
+    layers: LayersConfig = LayersConfig()
     atlas: AtlasConfig = AtlasConfig()
     report: ReportConfig = ReportConfig()
 
@@ -234,37 +225,7 @@ def read(path: Path | str) -> RunConfig:
         SeqsaeError: no such file, not TOML, an unknown option, or a value out of range, with the option's name.
     """
     path = Path(path)
-    try:
-        document = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise SeqsaeError(f"{path}: no such config file; see examples/ for one to copy") from None
-    except RecursionError:
-        raise SeqsaeError(f"{path}: not valid TOML: nested too deep") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as cause:
-        raise SeqsaeError(f"{path}: not valid TOML: {cause}") from None
-    return _anchored(parse(RunConfig, document, str(path)), path.parent)
-
-
-def parse(kind: type[Room], document: dict, where: str):
-    """`document` as a config of `kind`. Raises SeqsaeError naming the first option that is wrong."""
-    try:
-        return kind.model_validate(document)
-    except ValidationError as cause:
-        first = cause.errors()[0]
-        option = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise SeqsaeError(f"{where}: unknown option {option!r}; {_nearest(kind, first['loc'])}") from None
-        given = "" if first["type"] == "missing" else f" (given: {first['input']!r})"
-        raise SeqsaeError(f"{where}: option {option!r}: {first['msg']}{given}") from None
-
-
-def _nearest(kind: type[Room], location: tuple) -> str:
-    for part in location[:-1]:
-        inner = kind.model_fields[part].annotation if isinstance(part, str) and part in kind.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, Room)):
-            break
-        kind = inner
-    return f"options here: {', '.join(kind.model_fields)}"
+    return _anchored(parse(RunConfig, read_toml(path), str(path)), path.parent)
 
 
 def _anchored(config: RunConfig, folder: Path) -> RunConfig:

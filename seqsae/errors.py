@@ -6,3 +6,7 @@ class SeqsaeError(Exception):
 
     def __init__(self, message: str):
         super().__init__(" ".join(str(message).split()))  # one line, whatever was quoted inside
+
+
+class NoObjective(SeqsaeError):
+    """The model does not say what it predicts, so that nothing can be asked of its predictions."""

@@ -24,15 +24,15 @@ def read_parquet(path: Path, **options) -> pl.DataFrame:
         ) from None
 
 
-def save_tensors(path: Path, tensors: dict) -> None:
-    """Write a safetensors file. Raises OSError as other writers do if there is no room for it."""
+def save_tensors(path: Path, tensors: dict, note: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, `note` in its header. Raises OSError as other writers do if there is no room for it."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path.touch()  # with the mode of all other files, which safetensors does not give
     mode = path.stat().st_mode
     try:
-        save_file(tensors, path)
+        save_file(tensors, path, note)
     except SafetensorError as cause:
         raise _os_error(cause, path) from None
     path.chmod(mode)
@@ -55,19 +55,23 @@ def _os_error(cause: Exception, path: Path) -> OSError:
 def read_json(path: Path, remedy: str) -> Any:
     """A JSON document. Raises SeqsaeError, naming the file and the remedy, if it cannot be read as one."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SeqsaeError(f"{path}: no such file; {remedy}") from None
     except (OSError, ValueError, RecursionError) as cause:
-        reason = "nested too deep" if isinstance(cause, RecursionError) else cause
+        reason = "nested too deep" if isinstance(cause, RecursionError) else getattr(cause, "strerror", None) or cause
         raise SeqsaeError(f"{path}: not a JSON document ({reason}); {remedy}") from None
 
 
 def write_json(path: Path, document: dict) -> None:
     """Write a document so that a reader sees the old or the new one, never half of it."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w") as file:
-        file.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w") as file:
+            file.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as cause:
+        partial.unlink(missing_ok=True)
+        raise OSError(cause.errno, cause.strerror, str(path)) from None

@@ -31,10 +31,13 @@ def _whole_bytes(column: pl.Series) -> pl.Series:
 
 def _filled(column: pl.Series) -> pl.Series:
     """The column with one fixed value in the place of nulls."""
-    if not column.null_count():
+    kind = column.dtype
+    if not column.null_count() or kind == pl.Null or kind.is_nested():
         return column
-    fixed = {pl.String: "", pl.Boolean: False}.get(column.dtype.base_type(), 0)
-    return column if column.dtype.is_nested() else column.fill_null(pl.lit(fixed).cast(column.dtype))
+    if kind in (pl.Categorical, pl.Enum):  # their numbers depend on what was read before them
+        return column.cast(pl.String).fill_null("")
+    fixed = {pl.String: "", pl.Boolean: False}.get(kind.base_type(), 0)
+    return column.fill_null(pl.lit(fixed).cast(kind))
 
 
 def digest(document) -> str:

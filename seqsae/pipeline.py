@@ -1,20 +1,23 @@
 """The order of the rooms: a study as a chain of artefacts, each made when it is first asked for and kept when nothing changed."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from seqsae import besides, plugins, shelf
 from seqsae import config as options
-from seqsae import plugins, shelf
 from seqsae.activations.harvesting import harvest
 from seqsae.activations.store import Store
 from seqsae.activations.views import view_of
+from seqsae.associations.concept_room import Concepts
 from seqsae.associations.room import Associated, associate
 from seqsae.config import RecordsConfig, RunConfig
 from seqsae.errors import SeqsaeError
+from seqsae.faithfulness.room import Faithful
 from seqsae.features.encoding import Encoded, encode
+from seqsae.ledger import note_opening
 from seqsae.maps.room import atlas
 from seqsae.models.contract import SequenceModel
 from seqsae.models.opening import open_model
@@ -55,6 +58,11 @@ class Study:
         self.check_names()
         for view in self.config.harvest.views:
             view_of(self.data, view.name)
+        if not any(self._has_targets(view.name) for view in self.config.harvest.views):
+            raise SeqsaeError(
+                "there is nothing to tie features of whole records to, only labels at prediction times; read the views of the "
+                f'label tables, as in views = [{{ name = "{next(iter(self.data.labels), "label table")}" }}], or give covariates'
+            )
         if not self.data.covariates.schema["covariates"] and not self.data.labels:
             raise SeqsaeError(
                 "the data has no covariates to tie features to; put covariates.parquet (or .csv) and "
@@ -73,7 +81,7 @@ class Study:
 
     @cached_property
     def records(self) -> shelf.Artefact:
-        with self._stage("records"):
+        with self.stage("records"):
             return records.keep(self.config.records, self.out / "records")
 
     @cached_property
@@ -84,7 +92,7 @@ class Study:
     def model(self) -> SequenceModel:
         room, data = self.config.model, self.data
         extra = {} if self.config.device == "cpu" else {"device": self.config.device}
-        with self._stage("model"):
+        with self.stage("model"):
             path = room.path if room.train is None else self._trained_model(data).path
             return open_model(room.name, **({} if path is None else {"path": path}), **room.options, **extra)
 
@@ -92,7 +100,7 @@ class Study:
     def acts(self) -> dict[str, Store]:
         """The harvested views by folder name, in the config's order."""
         room, model, data = self.config.harvest, self.model, self.data
-        with self._stage("harvest"):
+        with self.stage("harvest"):
             stores = [
                 harvest(model, data, view, out=self.out, config=room, seed=self.config.seed) for view in room.views
             ]
@@ -107,7 +115,7 @@ class Study:
     def saes(self) -> list[SAE]:
         room, acts = self.config.sae, self.first
         site = room.site or self.config.harvest.sites[-1]
-        with self._stage("train"):
+        with self.stage("train"):
             return train(
                 acts,
                 room.architecture,
@@ -122,7 +130,7 @@ class Study:
         """The sweep that `sae.sweep` asks for; `lists` (widths, ks, sparsities) stand over it. Not a part of `run`."""
         room, acts = self.config.sae, self.first
         site = room.site or self.config.harvest.sites[-1]
-        with self._stage("sweep"):
+        with self.stage("sweep"):
             return sweep(
                 acts,
                 room.architecture,
@@ -142,7 +150,7 @@ class Study:
     @cached_property
     def encoded(self) -> dict[str, Encoded]:
         saes, acts = self.saes, self.acts
-        with self._stage("encode"):
+        with self.stage("encode"):
             return {
                 view: encode(saes, store, out=self.out, config=self.config.features) for view, store in acts.items()
             }
@@ -150,37 +158,67 @@ class Study:
     @cached_property
     def associated(self) -> dict[str, Associated]:
         room, encoded, covariates = self.config.associate, self.encoded, self.data.covariates
-        with self._stage("associate"):
+        names = {view.folder: view.name for view in self.config.harvest.views}
+        with self.stage("associate"):
             made = {
                 view: associate(codes, covariates, out=self.out, config=room, seed=self.config.seed)
                 for view, codes in encoded.items()
-                if view != "full" or self._has_covariates
+                if self._has_targets(names[view])
             }
         for one in made.values():
-            _note_opening(self.out / "ledger.json", one.artefact)
+            note_opening(self.out / "ledger.json", one.artefact)
         return made
+
+    def concepts(self, beside: Mapping[str, Encoded] | None = None) -> dict[str, Concepts]:
+        """Concepts against single units by view; `beside` as in `concepts`, each in the view it is of."""
+        mine = {view: {} for view in self.encoded}
+        for name, one in (beside or {}).items():
+            mine[one.store.view][name] = one
+        return {view: besides.scored(self, codes, mine[view]) for view, codes in self.encoded.items()}
+
+    @cached_property
+    def annotated(self) -> Concepts | None:
+        """Concepts in the view that the report is of, if a run is to score them and anything is annotated."""
+        return besides.scored(self, self.told.encoded, {}) if besides.has_concepts(self) else None
+
+    @cached_property
+    def faithful(self) -> Faithful | None:
+        """What the model keeps of the SAE, if a run is to judge it; None where the model has no objective of its own."""
+        return besides.judged(self, self.saes, self.config.faithfulness)
+
+    @cached_property
+    def layers(self) -> shelf.Artefact | None:
+        """The same SAE at each of the sites of [layers]; None if none are named."""
+        return besides.layered(self)
 
     @property
     def told(self) -> Associated:
         """What map and report are of: the first view, or the first that has something to be tied to."""
         return self.associated.get(self.first.view) or next(iter(self.associated.values()))
 
-    @property
-    def _has_covariates(self) -> bool:
-        """Whether there is anything to tie features of whole records to; labels belong to their own views."""
-        return bool(self.data.covariates.schema["covariates"]) or not self.data.labels
+    def _has_targets(self, view: str) -> bool:
+        """Whether there is anything to tie features of a view to; labels belong to their own views."""
+        return view != "full" or bool(self.data.covariates.schema["covariates"]) or not self.data.labels
 
     @cached_property
     def atlas(self) -> shelf.Artefact:
         sae, associated = self.saes[0], self.told
-        with self._stage("atlas"):
+        with self.stage("atlas"):
             return atlas(sae, associated, out=self.out, config=self.config.atlas, seed=self.config.seed)
 
     @cached_property
     def report(self) -> Path:
-        associated, map_of_features, saes = self.told, self.atlas, self.saes
-        with self._stage("report"):
-            return report(associated, map_of_features, saes, out=self.out / "report", config=self.config.report)
+        return self.reports[self.told.encoded.store.view]
+
+    @cached_property
+    def reports(self) -> dict[str, Path]:
+        """A page for each view that features are tied in; that of `told` is `report/index.html`."""
+        told, map_of_features, saes, made = self.told, self.atlas, self.saes, {}
+        with self.stage("report"):
+            for view, associated in self.associated.items():
+                folder = self.out / ("report" if associated is told else f"report-{view}")
+                made[view] = report(associated, map_of_features, saes, out=folder, config=self.config.report)
+        return made
 
     def _trained_model(self, data: Dataset) -> shelf.Artefact:
         room = self.config.model
@@ -196,7 +234,7 @@ class Study:
         return shelf.stage(self.out / "model", "model", config, {"records": self.records}, write)
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Iterator[None]:
         say(f"{name} ...")
         start = time.perf_counter()
         with limited_threads(self.config.threads):
@@ -254,28 +292,3 @@ def _write_config(study: Study) -> None:
         document[room] |= {name: str(Path(document[room][name]).resolve()) for name in names if name in document[room]}
     document["records"]["labels"] = [str(Path(path).resolve()) for path in document["records"]["labels"]]
     (study.out / "config.toml").write_text(tomli_w.dumps(document))
-
-
-def _opened(ledger: Path) -> list[dict]:
-    """The looks at the test split so far. Raises SeqsaeError if the ledger cannot be read: it must not be forgotten."""
-    if not ledger.exists():
-        return []
-    remedy = "put back a whole copy: it counts how often the test split was opened"
-    document = shelf.read_json(ledger, remedy)
-    entries = document.get("test_opened") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        raise SeqsaeError(f"{ledger}: has no list test_opened; {remedy}")
-    return entries
-
-
-def _note_opening(ledger: Path, artefact: shelf.Artefact) -> None:
-    """Count each different look at the test split once: what was asked of it is in the artefact's key."""
-    entries = _opened(ledger)
-    entry = {
-        "stage": "associate",
-        "features": artefact.path.parent.name,
-        "view": artefact.path.name,
-        "key": artefact.manifest["key"],
-    }
-    if entry not in entries:
-        shelf.write_json(ledger, {"test_opened": [*entries, entry], "released": []})

@@ -36,9 +36,9 @@ def on_terminal() -> bool:
 
 
 def say(line: str) -> None:
-    """One plain line of progress."""
+    """One plain line of progress, whatever breaks of lines and signs to a terminal are quoted in it."""
     if _state["on"]:
-        sys.stderr.write(line.rstrip() + "\n")
+        sys.stderr.write("".join(sign if sign.isprintable() else " " for sign in line.rstrip()) + "\n")
         sys.stderr.flush()
 
 

@@ -5,6 +5,7 @@ carry `x-arrow`, its column type; `null` among a property's JSON types makes the
 """
 
 import json
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -74,18 +75,62 @@ def check_table(table: pl.DataFrame, name: str, where: str) -> pl.DataFrame:
 def _column(series: pl.Series, spec: dict, where: str) -> pl.Series:
     wanted = TYPES.get(spec.get("x-arrow"))
     if wanted is not None and series.dtype != wanted:
-        try:
-            series = series.cast(wanted, strict=True)
-        except pl.exceptions.PolarsError:
-            raise SeqsaeError(
-                f"{where}: column {series.name!r} is {series.dtype}, expected {spec['x-arrow']}; convert it first"
-            ) from None
+        series = _cast(series, wanted, spec["x-arrow"], where)
     nullable = "null" in spec.get("type", []) or "type" not in spec
     if not nullable and series.null_count():
         raise SeqsaeError(
             f"{where}: column {series.name!r} has {series.null_count()} empty values; fill or drop those rows"
         )
     return series
+
+
+def _cast(series: pl.Series, wanted: pl.DataType, called: str, where: str) -> pl.Series:
+    """The series as `wanted`. Raises SeqsaeError if its type is of another kind, or a value would become another one."""
+    try:
+        cast = series.cast(wanted, strict=True) if _of_kind(series, wanted) else None
+    except pl.exceptions.PolarsError:
+        cast = None
+    if cast is None:
+        raise SeqsaeError(f"{where}: column {series.name!r} is {series.dtype}, expected {called}; convert it first")
+    lost = _changed(series, cast)
+    if lost.any():
+        raise SeqsaeError(
+            f"{where}: column {series.name!r} is {series.dtype}, expected {called}, and holds {series[lost.arg_max()]!r}; "
+            "convert it first"
+        )
+    return cast
+
+
+def _of_kind(series: pl.Series, wanted: pl.DataType) -> bool:
+    """Whether values of the series' type can be values of `wanted`: no number is a moment, no list a text."""
+    kind = series.dtype
+    if kind == pl.Null:
+        return True
+    if wanted.is_temporal():
+        return kind in (pl.Date, pl.Datetime) and bool((clipped(series) == series).all())
+    if wanted.is_nested():
+        return isinstance(kind, pl.List)
+    if wanted == pl.String:
+        return not kind.is_nested() and kind not in (pl.Binary, pl.Object)
+    return kind.is_numeric() or kind in (pl.Boolean, pl.String)
+
+
+def _changed(series: pl.Series, cast: pl.Series) -> pl.Series:
+    """[n] bool: where a number became another one. Rounding between lengths of floats is none, reaching infinity is."""
+    if not series.dtype.is_numeric() or not (cast.dtype.is_numeric() or cast.dtype == pl.Boolean):
+        return pl.Series([False])
+    if series.dtype.is_float() and cast.dtype.is_float():
+        return (cast.is_infinite() & series.is_finite()).fill_null(False)
+    return (cast.cast(series.dtype, strict=False) != series).fill_null(False)
+
+
+def clipped(times: pl.Series) -> pl.Series:
+    """Dates or datetimes with those beyond the years 1 to 9999, whose casts overflow, put at the nearest end."""
+    if getattr(times.dtype, "time_unit", None) == "ns":
+        return times  # from 1677 to 2262 by its nature
+    ends = pl.Series([datetime(1, 1, 1), datetime(9999, 12, 31)], dtype=pl.Datetime("us"))
+    ends = ends.cast(pl.Date) if times.dtype == pl.Date else ends.dt.cast_time_unit(times.dtype.time_unit)
+    return times.to_physical().clip(*ends.to_physical().to_list()).cast(times.dtype)
 
 
 def check_document(document: dict, name: str, where: str) -> dict:

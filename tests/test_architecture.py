@@ -10,11 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = [
     "records", "models", "activations", "sae", "features", "faithfulness", "associations", "maps", "pages", "exports",
-    "pipeline", "cli", "__main__",
+    "besides", "pipeline", "cli", "__main__",
 ]  # fmt: skip
 SHARED = {
     "errors",
     "config",
+    "options",
+    "training_options",
     "plugins",
     "shelf",
     "hashing",
@@ -23,6 +25,7 @@ SHARED = {
     "progress",
     "disclosure",
     "examples_folder",
+    "ledger",
 }
 MODULES = sorted((ROOT / "seqsae").rglob("*.py"))
 SOURCES = (

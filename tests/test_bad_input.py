@@ -184,7 +184,7 @@ FOLDERS = {
     within_a_stranger: "no covariate here",
     token_covariate_without_annotations: "in no annotation",
     no_schema: "seqsae covariates propose",
-    schema_no_json: "not valid JSON",
+    schema_no_json: "not a JSON document",
     order_that_lacks_a_value: "not in its order",
     annotation_backwards: "one past the last",
     truth_of_another_form: "truth.json",

@@ -57,7 +57,8 @@ def test_the_resolved_config_runs_from_where_it_lies(config_file, events_folder,
     assert code == 0 and err.count("unchanged, kept") == 8
 
 
-def test_a_view_at_prediction_times_ties_features_to_its_labels(config_file, events_folder, cli, tmp_path):
+def label_first_four(events_folder, name="had_5"):
+    """A label table: whether CODE//5 is among the first four dated rows, asked at the time of the fourth."""
     first = (
         pl.read_parquet(events_folder / "data/0.parquet").drop_nulls("time").group_by("subject_id", maintain_order=True)
     )
@@ -65,10 +66,14 @@ def test_a_view_at_prediction_times_ties_features_to_its_labels(config_file, eve
     labels = known.select(
         "subject_id", "prediction_time", pl.col("seen").list.contains("CODE//5").alias("boolean_value")
     )
-    (events_folder / "labels").mkdir()
-    labels.write_parquet(events_folder / "labels" / "had_5.parquet")
+    (events_folder / "labels").mkdir(exist_ok=True)
+    labels.write_parquet(events_folder / "labels" / f"{name}.parquet")
+
+
+def test_a_view_at_prediction_times_ties_features_to_its_labels(config_file, events_folder, cli, tmp_path):
+    label_first_four(events_folder)
     config_file.write_text(config_file.read_text().replace("[harvest]", '[harvest]\nviews = [{}, { name = "had_5" }]'))
-    code, _, err = cli("run", config_file, "--out", tmp_path / "run")
+    code, out, err = cli("run", config_file, "--out", tmp_path / "run")
     assert code == 0, err
     samples = pl.read_parquet(tmp_path / "run/activations/had_5/samples.parquet")
     assert samples["prediction_time"].null_count() == 0 and set(samples["n_rows"]) == {5}
@@ -77,6 +82,22 @@ def test_a_view_at_prediction_times_ties_features_to_its_labels(config_file, eve
     told = here.filter((pl.col("covariate") == "had_5 boolean") & (pl.col("source") == "token"))
     assert told["effect"].to_list() == [1.0] and told["baseline"][0].startswith("CODE//5")
     assert "had_5 boolean" not in set(pl.read_parquet(folder / "full/associations.parquet")["covariate"])
+    assert "View full." in out and "View had_5." in out and (tmp_path / "run/report/index.html").is_file()
+    page = (tmp_path / "run/report-had_5/index.html").read_text()
+    assert f"report of view had_5: {tmp_path / 'run/report-had_5/index.html'}" in out
+    assert "label of the view: " in page and " prediction times of " in page
+
+
+@pytest.mark.parametrize("views", ("[{}]", '[{ readout = "masked" }]'))
+def test_labels_without_a_view_of_theirs_are_told_before_anything_long(
+    config_file, events_folder, cli, tmp_path, views
+):
+    label_first_four(events_folder)
+    for file in events_folder.glob("covariates*"):
+        file.unlink()
+    config_file.write_text(config_file.read_text().replace("[harvest]", f"[harvest]\nviews = {views}"))
+    code, _, err = cli("run", config_file, "--out", tmp_path / "run")
+    assert code == 2 and 'views = [{ name = "had_5" }]' in err and not (tmp_path / "run" / "activations").exists()
 
 
 def test_a_finished_stage_is_kept_and_says_so(config_file, cli, tmp_path):

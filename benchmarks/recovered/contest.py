@@ -1,4 +1,4 @@
-"""Seeds of one kind of model side by side, held against the bars: medians over data and model seeds, sites chosen on select."""
+"""Seeds of one kind of model side by side, held against the bars: medians over seeds of data and model, each source at its best site on select."""
 
 import statistics
 from pathlib import Path
@@ -27,64 +27,77 @@ PROBE = {CAUSAL: (0.95, 0.90)}
 def contest(kind: Kind, out: Path, bars: Bars, quick: bool, n_seeds: int = SEEDS) -> None:
     """Train, harvest and score every seed of a kind, print what was found, and note the bars."""
     seeds = [_one(kind, out, seed, quick) for seed in range(1 if quick else n_seeds)]
-    table = pl.concat([one["table"] for one in seeds]).group_by("source", "level", maintain_order=True)
-    table = table.agg(pl.col("f1").median(), pl.col("auroc").median(), pl.col("trivial_f1").median())
-    print(
-        f"\n{kind.name}: medians over {len(seeds)} seeds; site chosen on select: {', '.join(one['site'] for one in seeds)}"
-    )
+    table = pl.concat([one["table"].with_columns(data_seed=pl.lit(seed)) for seed, one in enumerate(seeds)])
+    sites = ", ".join(one["site"] for one in seeds)
+    print(f"\n{kind.name}: medians over {len(seeds)} seeds; the SAEs' site, chosen on select: {sites}")
     with pl.Config(tbl_rows=-1, float_precision=3):
-        print(table.sort("level", pl.col("f1"), descending=[False, True]))
-    _judge(kind, seeds, {(row["source"], row["level"]): row["f1"] for row in table.iter_rows(named=True)}, bars)
+        print(medians(table))
+    _judge(kind, seeds, table, bars)
+
+
+def medians(table: pl.DataFrame) -> pl.DataFrame:
+    """By source and level over the seeds of data and model: median F1 with its range, median AUROC."""
+    grouped = table.group_by("source", "level", maintain_order=True).agg(
+        pl.col("f1").median(),
+        pl.col("f1").min().alias("least"),
+        pl.col("f1").max().alias("most"),
+        pl.col("auroc", "trivial_f1").median(),
+        pl.col("site").unique().sort().str.join(", ").alias("sites"),
+    )
+    return grouped.sort("level", pl.col("f1"), descending=[False, True])
 
 
 def _one(kind: Kind, out: Path, seed: int, quick: bool) -> dict:
     learnt, unlearnt = (Recovered(out, kind, seed, quick, learnt) for learnt in (True, False))
     table = scored(learnt, unlearnt)
-    table = table.with_columns(
-        source=pl.when(pl.col("source").str.starts_with("sae-")).then(pl.lit("sae")).otherwise("source"),
-        seed=pl.col("source"),
+    one_name = pl.when(pl.col("source").str.starts_with("sae-")).then(pl.lit("sae")).otherwise("source")
+    table = table.with_columns(source=one_name, seed=pl.col("source"))
+    chosen = _chosen(table)
+    site = chosen.filter(source="sae")["site"][0]
+    means = table.join(chosen, on=["source", "site"], how="semi").group_by(
+        "source", "seed", "site", "level", maintain_order=True
     )
-    site = _best_site(table)
-    here = table.filter(pl.col("site").is_in([site, "input"]) | (pl.col("source") == "mlp-neuron"))
-    means = here.group_by("source", "seed", "site", "level", maintain_order=True).agg(
+    means = means.agg(pl.col("f1", "auroc", "trivial_f1").mean())
+    over_seeds = means.group_by("source", "site", "level", maintain_order=True).agg(
         pl.col("f1", "auroc", "trivial_f1").mean()
     )
-    best = means.sort("f1", descending=True).group_by("source", "level", maintain_order=True)
-    sae = (
-        means.filter(pl.col("source") == "sae")
-        .group_by("source", "level", maintain_order=True)
-        .agg(pl.col("f1", "auroc", "trivial_f1").mean())
-    )
-    others = best.agg(pl.col("f1", "auroc", "trivial_f1").first()).filter(pl.col("source") != "sae")
     mass, winning = stability(learnt.saes(site), learnt.store, site, _winners(table, site))
     told = {"gap": learnt.gap_closed(), "mass": mass, "winning": winning, "probe": probed(learnt, site), "site": site}
     print(f"{kind.name}, seed {seed}: {told}")
-    return {"table": pl.concat([sae, others]), **told}
+    return {"table": over_seeds, **told}
 
 
-def _best_site(table: pl.DataFrame) -> str:
-    """The site at which SAEs find spells and conjunctions best on the select split."""
-    deep = table.filter((pl.col("source") == "sae") & pl.col("level").is_in(DEEP))
-    means = deep.group_by("site").agg(pl.col("f1_select").mean()).sort("f1_select", "site", descending=True)
-    return means["site"][0]
+def _chosen(table: pl.DataFrame) -> pl.DataFrame:
+    """For each source the site at which it finds spells and conjunctions best on the select split: each has the same choice."""
+    deep = table.filter(pl.col("level").is_in(DEEP)).group_by("source", "site").agg(pl.col("f1_select").mean())
+    best = deep.sort("f1_select", "site", descending=True).unique("source", keep="first", maintain_order=True)
+    return best.select("source", "site")
 
 
 def _winners(table: pl.DataFrame, site: str) -> list[int]:
-    """Latents of the first SAE that find a spell or conjunction with F1 above one half."""
+    """Latents of the first SAE that find a spell or conjunction with F1 above one half on the select split, each once."""
     rows = table.filter(
-        (pl.col("seed") == "sae-0") & (pl.col("site") == site) & pl.col("level").is_in(DEEP) & (pl.col("f1") > 0.5)
+        (pl.col("seed") == "sae-0")
+        & (pl.col("site") == site)
+        & pl.col("level").is_in(DEEP)
+        & (pl.col("f1_select") > 0.5)
     )
-    return [int(name.split()[1].rstrip(",")) for name in rows["best_unit"].drop_nulls()]
+    return sorted({int(name.split()[1].rstrip(",")) for name in rows["best_unit"].drop_nulls()})
 
 
-def _judge(kind: Kind, seeds: list[dict], f1: dict[tuple[str, str], float], bars: Bars) -> None:
+def _judge(kind: Kind, seeds: list[dict], table: pl.DataFrame, bars: Bars) -> None:
+    f1 = {
+        key: part["f1"].to_list()
+        for key, part in table.sort("data_seed").partition_by("source", "level", as_dict=True).items()
+    }
+
     def median(name: str) -> float:
         return statistics.median(one[name] for one in seeds)
 
     if kind is not OBSERVED:
         bars.at_least(f"{kind.name}: gap from unigram to oracle closed", median("gap"), 0.6)
     for level, least in zip(DEEP, LEAST.get(kind, ()), strict=False):
-        bars.at_least(f"{kind.name}: sae mean F1, {level}", f1["sae", level], least)
+        bars.at_least(f"{kind.name}: sae mean F1, {level}", statistics.median(f1["sae", level]), least)
     for level, least in zip(DEEP, PROBE.get(kind, ()), strict=False):
         bars.at_least(
             f"{kind.name}: dense probe AUROC, {level}", statistics.median(one["probe"][level] for one in seeds), least
@@ -92,7 +105,8 @@ def _judge(kind: Kind, seeds: list[dict], f1: dict[tuple[str, str], float], bars
     for source, margins in OVER.get(kind, {}).items():
         for level, margin in zip(DEEP, margins, strict=True):
             if margin is not None:
-                bars.at_least(f"{kind.name}: sae less {source}, {level}", f1["sae", level] - f1[source, level], margin)
+                apart = [sae - other for sae, other in zip(f1["sae", level], f1[source, level], strict=True)]
+                bars.at_least(f"{kind.name}: sae less {source}, {level} (same seed)", statistics.median(apart), margin)
     if kind is CAUSAL:
         bars.at_least(f"{kind.name}: activation mass matched in other seeds", median("mass"), 0.7)
         bars.at_least(f"{kind.name}: winning latents matched in other seeds", median("winning"), 0.8)

@@ -85,7 +85,10 @@ def probed(learnt: Recovered, site: str) -> dict[str, float]:
 
 @torch.no_grad()
 def stability(saes: list[SAE], store: Store, site: str, winners: list[int]) -> tuple[float, float]:
-    """Of the first SAE against the others: share of the activation mass of latents with a match, and of the winning latents."""
+    """Of the first SAE against the others: share of the activation mass of latents with a match, and of the winning latents.
+
+    A match is the nearest decoder direction of the other SAE beyond MATCHED; two latents may have the same one.
+    """
     rows = store.rows_in("select")
     codes = saes[0].encode(store.read(site, rows[:: max(1, len(rows) // 20_000)]))
     mass = torch.zeros(saes[0].width).scatter_add_(0, codes.indices.flatten(), codes.values.flatten())

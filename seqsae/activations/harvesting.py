@@ -104,7 +104,8 @@ class _Job:
         starts = np.concatenate([[0], np.cumsum([len(sample) for sample in prepared])])
         lengths = np.array([sample.length for sample in prepared])
         held = {}
-        for group in bucketed(lengths, self.config.token_budget, not self.model.pad_invariant):
+        parts = np.array([sample.parts for sample in prepared])
+        for group in bucketed(lengths, self.config.token_budget, not self.model.pad_invariant, parts):
             places = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in group])
             if not len(places):
                 continue

@@ -15,34 +15,19 @@ from seqsae import schema
 from seqsae.activations.store import Store
 from seqsae.associations.f1 import best_auroc, best_f1, score, trivial_f1
 from seqsae.associations.units import Units
-from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import Encoded
 from seqsae.features.sources import FeatureSource, Neurons, Pca, Tokens, TokensSeen, random_directions
 from seqsae.progress import track
 from seqsae.records.covariates import Covariates
-from seqsae.records.data import Dataset, key_by_subject
+from seqsae.records.data import key_by_subject
 
 POOLINGS = ("rate", "mean", "max")
 LEVELS = ("token", "spell", "conjunction", "person")
 LIFT = 0.2  # share of the way from the trivial F1 to 1 that a found concept must have come
 
 
-def concepts(encoded: Encoded, data: Dataset | Covariates, *, seed: int = 0) -> pl.DataFrame:
-    """Schema `concepts`: how well the best single unit of each source finds each planted concept.
-
-    Raises:
-        SeqsaeError: the data has no planted truth.
-    """
-    covariates = data.covariates if isinstance(data, Dataset) else data
-    if covariates.truth is None:
-        raise SeqsaeError(
-            "this data has no planted truth (truth.json, truth_spans.parquet); make some with `seqsae synth make`"
-        )
-    return concept_table(encoded, covariates, seed)
-
-
 def concept_table(encoded: Encoded, covariates: Covariates, seed: int) -> pl.DataFrame:
-    """As `concepts`."""
+    """Schema `concepts`: how well the best single unit of each source finds each planted concept. Needs a truth."""
     store = encoded.store
     sources = track(_sources(encoded, seed), "concepts")
     rows = [row for source in sources for row in score_source(source, store, covariates)]

@@ -77,7 +77,7 @@ def associate(
     folder = (
         (Path(out) if out else encoded.path.parents[2]) / "associations" / encoded.path.parent.name / encoded.store.view
     )
-    inputs = {"features": encoded.artefact, "covariates": _fingerprint(covariates)}
+    inputs = {"features": encoded.artefact, "covariates": fingerprint(covariates)}
     options = {**config.model_dump(mode="json"), "seed": seed}
     artefact = shelf.stage(
         folder, "associations", options, inputs, lambda work: _write(encoded, covariates, config, seed, work)
@@ -92,7 +92,8 @@ def _of_frame(frame: pl.DataFrame, encoded: Encoded) -> Covariates:
     return Covariates(typed(keyed, document, "covariates"), document)
 
 
-def _fingerprint(covariates: Covariates) -> str:
+def fingerprint(covariates: Covariates) -> str:
+    """Hex SHA-256 over everything that features may be tied to."""
     tables = {
         "table": covariates.table,
         "annotations": covariates.annotations,

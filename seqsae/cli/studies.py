@@ -38,7 +38,7 @@ def run(config: Config, out: Out = None, data: Data = None) -> None:
 @app.command()
 def harvest(config: Config, out: Out = None, data: Data = None) -> None:
     """Run the model over the views and store the activations."""
-    with _study(config, out, data) as study:
+    with study_of(config, out, data) as study:
         for store in study.acts.values():
             typer.echo(f"{store.n_rows:,} rows at {', '.join(store.sites)}: {store.path}")
 
@@ -64,7 +64,7 @@ def train(
     if given and not sweep:
         raise SeqsaeError(f"--{given[0]} is a list for a sweep; give --sweep too, or set one value in the config")
     given = {name: lists[name].replace(" ", "").split(",") for name in given}
-    with _study(config, out, data) as study:
+    with study_of(config, out, data) as study:
         if sweep:
             return _sweep(study, given)
         for sae in study.saes:
@@ -103,7 +103,7 @@ def encode(
     from seqsae.features.encoding import encode as encode_with
     from seqsae.sae.room import load_sae
 
-    with _study(config, out, data) as study:
+    with study_of(config, out, data) as study:
         stores = study.acts.values()
         made = (
             study.encoded.values()
@@ -119,43 +119,28 @@ def associate(config: Config, out: Out = None, data: Data = None) -> None:
     """Tie features to covariates."""
     from seqsae.pages import text
 
-    with _study(config, out, data) as study:
+    with study_of(config, out, data) as study:
         for made in study.associated.values():
             typer.echo(text.covariates(made))
             typer.echo(f"{len(made.table):,} pairs: {made.artefact.path}")
 
 
 @app.command()
-def concepts(config: Config, out: Out = None, data: Data = None) -> None:
-    """Score planted concepts: which single unit finds each."""
-    from seqsae.pages import text
-
-    with _study(config, out, data) as study:
-        if study.data.truth is None:
-            raise SeqsaeError(
-                f"{config}: the data has no planted truth (truth.json); make some with `seqsae synth make`"
-            )
-        for made in study.associated.values():
-            typer.echo(text.concepts(made))
-            typer.echo(str(made.artefact.path / "concepts.parquet"))
-
-
-@app.command()
 def atlas(config: Config, out: Out = None, data: Data = None) -> None:
     """Lay the features out on a map."""
-    with _study(config, out, data) as study:
+    with study_of(config, out, data) as study:
         typer.echo(str(study.atlas.path))
 
 
 @app.command()
 def report(config: Config, out: Out = None, data: Data = None) -> None:
     """Write the report, one offline HTML page."""
-    with _study(config, out, data) as study:
+    with study_of(config, out, data) as study:
         typer.echo(str(study.report))
 
 
 @contextmanager
-def _study(config: Path, out: Path | None, data: Path | None) -> Iterator:
+def study_of(config: Path, out: Path | None, data: Path | None) -> Iterator:
     """The study of a config, whose run folder nobody else may write to meanwhile."""
     from seqsae import shelf
     from seqsae.pipeline import Study

@@ -1,6 +1,8 @@
 """Commands beside a study: conversion, covariates, synthetic lives, what is installed."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -69,12 +71,14 @@ def propose(
 @synth_app.command()
 def make(  # noqa: PLR0913, an option each
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    preset: Annotated[str, typer.Option(help="tiny, small or full.")] = "small",
+    preset: Annotated[str | None, typer.Option(help="tiny, small or full; default: small.")] = None,
     persons: Annotated[
         int | None, typer.Option(help="Number of lives; default: the preset's, or the profile's.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
-    strength: Annotated[float, typer.Option(help="How strongly states shift codes; 2 is the main setting.")] = 2.0,
+    strength: Annotated[
+        float | None, typer.Option(help="How strongly states shift codes; default: 2, the main setting.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes; the bytes are the same for any number.")] = 1,
     documents: Annotated[bool, typer.Option("--documents", help="Also write Life2Vec documents.")] = False,
     like: Annotated[
@@ -85,16 +89,30 @@ def make(  # noqa: PLR0913, an option each
     from seqsae.plugins import find
 
     source = find("sources", "synthetic-lives")
-    try:
-        if like is not None:
-            folder = source.make_like(like, out, persons=persons, seed=seed, workers=workers)
-        else:
-            folder = source.make(
-                out, persons=persons, seed=seed, strength=strength, preset=preset, workers=workers, documents=documents
-            )
-    except ValueError as cause:
-        raise SeqsaeError(f"synth make: {cause}") from cause
+    common = {"persons": persons, "seed": seed, "workers": workers}
+    own = {"preset": preset, "strength": strength, "documents": documents or None}
+    own = {name: value for name, value in own.items() if value is not None}
+    if like is not None and own:
+        raise SeqsaeError(
+            f"synth make: --{next(iter(own))} is not for --like, where the profile says what is made; leave it out"
+        )
+    with _whole(out, "synth make"):
+        folder = source.make(out, **common, **own) if like is None else source.make_like(like, out, **common)
     typer.echo(str(folder))
+
+
+@contextmanager
+def _whole(out: Path, command: str) -> Iterator[None]:
+    """One line for what cannot be made or written, in a command that keeps no part of it."""
+    try:
+        yield
+    except ValueError as cause:
+        raise SeqsaeError(f"{command}: {cause}") from cause
+    except OSError as cause:
+        why = cause.strerror or " ".join(str(cause).split())
+        raise SeqsaeError(
+            f"{command}: {cause.filename or out}: {why}; nothing of it is kept: see to room and permissions and run again"
+        ) from cause
 
 
 @synth_app.command()
@@ -107,5 +125,7 @@ def profile(
     from seqsae.exports.profile import write_profile
     from seqsae.records.reading import dataset
 
-    write_profile(dataset(data), out, policy)
+    found = dataset(data)
+    with _whole(out, "synth profile"):
+        write_profile(found, out, policy)
     typer.echo(str(out))

@@ -26,7 +26,18 @@ def cluster_labels(clusters: pl.DataFrame, profile: pl.DataFrame, associations: 
     for feature, cluster in clusters.select("feature", "cluster").sort("cluster", "feature").iter_rows():
         if cluster >= 0:
             members.setdefault(cluster, []).append(feature)
-    return {cluster: label(features, tokens, tied) for cluster, features in members.items()}
+    found = {cluster: label(features, tokens, tied) for cluster, features in members.items()}
+    shared = {name for name, count in Counter(found.values()).items() if count > 1}
+    return {
+        cluster: f"{name}, {_commonest(members[cluster], tokens)}" if name in shared else name
+        for cluster, name in found.items()
+    }
+
+
+def _commonest(features: list[int], tokens: dict[int, str | None]) -> str:
+    """What tells clusters of one name apart: the token that most of their features stand for."""
+    held = [token for token in (tokens.get(feature) for feature in features) if token is not None]
+    return f"as {_ranked(held)[0][0]}" if held else "without a token"
 
 
 def label(features: list[int], tokens: dict[int, str | None], tied: dict[int, str]) -> str:

@@ -1,26 +1,16 @@
-"""Forward hooks: find a site, read it, change it, stop behind it."""
+"""Forward hooks: read a site, change it, count it, stop behind it."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from difflib import get_close_matches
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from seqsae.errors import SeqsaeError
-
-
-def locate(module: nn.Module, site: str) -> tuple[nn.Module, str]:
-    """The submodule and the side (`in` or `out`) that a site names. Raises SeqsaeError with near names."""
-    path, _, side = site.partition(":")
-    if side not in ("", "in", "out"):
-        raise SeqsaeError(f"site {site!r}: after the colon stands 'in' or 'out', not {side!r}")
-    modules = dict(module.named_modules())
-    if path not in modules:
-        near = get_close_matches(path, modules, n=3) or [name for name in modules if name][:8]
-        raise SeqsaeError(f"site {site!r}: the model has no module {path!r}; near it: {', '.join(near)}")
-    return modules[path], side or "out"
+from seqsae.models import parts
+from seqsae.models.sites import Site, locate
 
 
 class _Stop(Exception):
@@ -28,16 +18,19 @@ class _Stop(Exception):
 
 
 class Capture:
-    """Context in which one forward pass leaves what runs through the sites in `values`, and ends after the last."""
+    """Context in which one forward pass leaves what `read` makes of each site in `values`, and ends after the last.
 
-    def __init__(self, module: nn.Module, sites: Iterable[str]):
+    What a site gives is read when it is there: a later module may write over it in place.
+    """
+
+    def __init__(self, module: nn.Module, sites: Iterable[str], read: Callable[[str, Any], Any]):
         self.places = {site: locate(module, site) for site in sites}
-        self.values: dict[str, Tensor] = {}
-        self._handles = []
+        self.values: dict[str, Any] = {}
+        self._read, self._handles = read, []
 
     def __enter__(self) -> "Capture":
-        for site, (module, side) in self.places.items():
-            self._handles.append(_attach(module, side, self._reader(site)))
+        for spelling, (module, site) in self.places.items():
+            self._handles.append(_attach(module, site, _Turn(spelling, site, self._keep)))
         return self
 
     def __exit__(self, kind, error, trace) -> bool:
@@ -52,82 +45,104 @@ class Capture:
                 raise SeqsaeError(f"site {site!r} did not run in the forward pass; choose a module that does")
         return sites
 
-    def _reader(self, site: str) -> Callable[[Any], None]:
-        def read(value: Any) -> None:
-            self.values[site] = tensor_of(value, site)
-            if len(self.values) == len(self.places):
-                raise _Stop
-
-        return read
+    def _keep(self, spelling: str, value: Any) -> None:
+        self.values[spelling] = self._read(spelling, parts.get(value, self.places[spelling][1].parts, spelling))
+        if len(self.values) == len(self.places):
+            raise _Stop
 
 
 @contextmanager
-def replacing(module: nn.Module, site: str, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Context in which what runs through `site` is replaced by `change` of it."""
-    target, side = locate(module, site)
-    handle = _attach(target, side, lambda value: with_tensor(value, change(tensor_of(value, site))))
+def replacing(module: nn.Module, spelling: str, change: Callable[[Any], Any]) -> Iterator[None]:
+    """Context in which what runs through a site is replaced by `change` of it. Raises SeqsaeError if nothing did."""
+    target, site = locate(module, spelling)
+
+    def splice(_, value: Any) -> Any:
+        return parts.put(value, site.parts, change(parts.get(value, site.parts, spelling)), spelling)
+
+    turn = _Turn(spelling, site, splice)
+    handle = _attach(target, site, turn)
     try:
         yield
     finally:
         handle.remove()
+    if not turn.done:
+        raise SeqsaeError(f"site {spelling!r} did not run in the forward pass; choose a module that does")
 
 
-@contextmanager
-def plain_attention() -> Iterator[None]:
-    """Context without torch's fused encoder path, which skips hooks and hands nested tensors to later layers."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+def count(module: nn.Module, sites: Iterable[str], run: Callable[[], Any]) -> dict[str, int]:
+    """How often the module of each site is called while `run` does a forward pass, to its end or to where it fails."""
+    calls = dict.fromkeys(sites, 0)
+
+    def visit(site: str) -> Callable:
+        def note(*_) -> None:
+            calls[site] += 1
+
+        return note
+
+    with ExitStack() as stack:
+        for site in calls:
+            stack.callback(locate(module, site)[0].register_forward_pre_hook(visit(site)).remove)
+        with torch.no_grad(), suppress(Exception):  # a head that wants more input is no concern of the sites before it
+            run()
+    return calls
 
 
-def _attach(module: nn.Module, side: str, visit: Callable[[Any], Any]):
-    """Call `visit` with the module's output or its first input; what it returns, if anything, stands in its place."""
-    if side == "out":
-        return module.register_forward_hook(lambda _, __, output: visit(output))
-
-    def enter(_, args, kwargs):
-        if args:
-            changed = visit(args[0])
-            return None if changed is None else ((changed, *args[1:]), kwargs)
-        first = next(iter(kwargs))
-        changed = visit(kwargs[first])
-        return None if changed is None else (args, {**kwargs, first: changed})
-
-    return module.register_forward_pre_hook(enter, with_kwargs=True)
-
-
-def tensor_of(value: Any, site: str) -> Tensor:
-    """The activation tensor in a module's output: itself, the first of a tuple or dict, or a dataclass's first field."""
-    if isinstance(value, Tensor):
-        return value.to_padded_tensor(0.0) if value.is_nested else value
-    inner = _parts(value)
-    if inner and isinstance(inner[0], Tensor):
-        return inner[0]
-    raise SeqsaeError(
-        f"site {site!r} gives {type(value).__name__}, in which there is no tensor in front; choose another site"
+def several(site: str, times: int | str) -> SeqsaeError:
+    """The refusal of a site whose module runs more than once."""
+    path = site.partition(":")[0].partition("@")[0]
+    return SeqsaeError(
+        f"site {site!r} runs {times} times in one forward pass: its rows would be of different depths or steps; "
+        f"say which call, as in {path}#1, or choose the module around them"
     )
 
 
-def with_tensor(value: Any, tensor: Tensor) -> Any:
-    """`value` with its activation tensor replaced."""
-    if isinstance(value, Tensor):
-        return tensor
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return (tensor, *value[1:])
-    if isinstance(value, list):
-        return [tensor, *value[1:]]
-    if isinstance(value, tuple):
-        return value._replace(**{value._fields[0]: tensor})
-    if isinstance(value, dict):
-        first = next(iter(value))
-        return type(value)({**value, first: tensor})
-    raise SeqsaeError(f"an output of type {type(value).__name__} cannot be replaced; choose another site")
+@contextmanager
+def plain_kernels(module: nn.Module) -> Iterator[None]:
+    """Context without two fast paths: torch's fused encoder, which skips hooks, and cuDNN's recurrence under gradients.
+
+    The first hands nested tensors to later layers; the second refuses a backward pass in eval mode.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    recurrent = torch.is_grad_enabled() and any(isinstance(one, nn.RNNBase) for one in module.modules())
+    with ExitStack() as stack:
+        torch.backends.mha.set_fastpath_enabled(False)
+        stack.callback(torch.backends.mha.set_fastpath_enabled, before)
+        if recurrent:
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        yield
 
 
-def _parts(value: Any) -> list:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, tuple | list) else []
+class _Turn:
+    """Lets a hook act on one call of a module in a forward pass: the named one, or the only one."""
+
+    def __init__(self, spelling: str, site: Site, act: Callable[[str, Any], Any]):
+        self.spelling, self.call, self.act = spelling, site.call, act
+        self.seen, self.done = 0, False
+
+    def __call__(self, value: Any) -> Any:
+        self.seen += 1
+        if self.call is None and self.seen > 1:
+            raise several(self.spelling, "several")
+        if self.seen != (self.call or 1):
+            return None
+        self.done = True
+        return self.act(self.spelling, value)
+
+
+def _attach(module: nn.Module, site: Site, turn: _Turn):
+    """Call `turn` with the module's output or its inputs; what it returns, if anything, stands in their place."""
+    if site.side == "out":
+        return module.register_forward_hook(lambda _, __, output: turn(output))
+    names = [
+        name for name, one in inspect.signature(module.forward).parameters.items() if one.kind is not one.VAR_KEYWORD
+    ]
+
+    def enter(_, args, kwargs):
+        given = dict(zip(names, args, strict=False)) if len(args) <= len(names) else dict(enumerate(args))
+        changed = turn({**given, **kwargs})
+        if changed is None:
+            return None
+        values = list(changed.values())
+        return tuple(values[: len(args)]), dict(zip(kwargs, values[len(args) :], strict=True))
+
+    return module.register_forward_pre_hook(enter, with_kwargs=True)

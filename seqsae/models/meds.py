@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seqsae.errors import SeqsaeError
 from seqsae.models import meds_folder, meds_layout, meds_sites, meds_vocabulary
 from seqsae.models.contract import Batch, Sample, SequenceModel
+from seqsae.models.devices import usable
 from seqsae.models.meds_layout import Laid, Layout, Losses
 from seqsae.models.meds_vocabulary import Vocabulary
 from seqsae.progress import say
@@ -110,6 +111,7 @@ def open(
     Raises:
         SeqsaeError: a folder, vocabulary or option that does not fit, in one line.
     """
+    usable(device)
     if path is None:
         raise SeqsaeError(
             "model meds: no path; give the folder that holds config.json, safetensors and vocabulary.json"
@@ -148,6 +150,8 @@ def _declared(module: nn.Module) -> str:
 
 def _length(module: nn.Module, wish: int | None) -> int:
     most = meds_sites.positions_of(module)
+    if wish is not None and type(wish) is not int:
+        raise SeqsaeError(f"model meds: max_length = {wish!r}; give a whole number of positions")
     if wish is None and most is None:
         raise SeqsaeError(
             f"model meds: {type(module).__name__} does not say how long its input may be; give max_length"

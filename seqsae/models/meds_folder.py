@@ -1,6 +1,5 @@
 """A model folder of the transformers library, read offline: config.json and safetensors, no code of its own, no pickle."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from seqsae.errors import SeqsaeError
+from seqsae.files import read_json
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 # Fields that shape nothing: they stay out of the fingerprint.
@@ -52,10 +52,7 @@ def _fields(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     if not file.is_file():
         raise SeqsaeError(f"{folder}: no config.json there; give the folder of a model saved with save_pretrained")
-    try:
-        fields = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
-        raise SeqsaeError(f"{file}: not valid JSON ({cause}); save the model again") from None
+    fields = read_json(file, "save the model again")
     if not isinstance(fields, dict):
         raise SeqsaeError(f"{file}: not a JSON object; save the model again")
     return fields
@@ -68,6 +65,10 @@ def _class(folder: Path, fields: dict[str, Any]) -> type:
     except ImportError:
         raise SeqsaeError("model meds needs the transformers library; run: pip install transformers") from None
     named = fields.get("architectures") or []
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise SeqsaeError(
+            f"{folder / 'config.json'}: architectures = {named!r} is no list of names; save the model again"
+        )
     kind = getattr(transformers, named[0], None) if named else None
     if not (isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)):
         found = named[0] if named else "none"

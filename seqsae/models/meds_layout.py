@@ -10,11 +10,11 @@ import numpy as np
 
 from seqsae.errors import SeqsaeError
 from seqsae.models.meds_vocabulary import Vocabulary
+from seqsae.records.code_table import listed
 from seqsae.records.record import Record
 
 BIRTH = "MEDS_BIRTH"
 YEAR = np.timedelta64(31_557_600, "s")  # 365.25 days
-SHOWN = 4
 CHOICES = {"static": ("front", "leave-out"), "time_as": ("none", "age-position-ids")}
 
 
@@ -35,6 +35,9 @@ class Layout:
     """Token put at the end, in the same words."""
 
     def __post_init__(self):
+        for name in ("start", "end"):
+            if type(getattr(self, name)) not in (str, int):
+                raise SeqsaeError(f"meds: {name} = {getattr(self, name)!r}; it is 'auto', 'none', a token or its id")
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise SeqsaeError(f"meds: {name} = {getattr(self, name)!r}; it is one of {', '.join(known)}")
@@ -62,10 +65,9 @@ class Losses:
 
     def lines(self, kept_as: str) -> list[str]:
         """A line for each kind of loss; `kept_as` says what becomes of unknown codes."""
-        common = ", ".join(f"{code} ({n:,})" for code, n in self.unknown.most_common(SHOWN))
-        more = ", ..." if len(self.unknown) > SHOWN else ""
+        common = listed([code for code, _ in self.unknown.most_common()], self.unknown)
         said = {
-            f"{self.unknown.total():,} rows of {len(self.unknown):,} codes outside the vocabulary {kept_as}: {common}{more}": self.unknown,
+            f"{self.unknown.total():,} rows of {len(self.unknown):,} codes outside the vocabulary {kept_as}: {common}": self.unknown,
             f"{self.shortened:,} of {self.records:,} records exceed the model: {self.clipped:,} of their oldest rows clipped": self.clipped,
             f"{self.static:,} static rows had no place": self.static,
             f"{self.cut:,} records have a moment longer than the model: its first rows clipped": self.cut,

@@ -4,7 +4,6 @@
 for padding, as meds-transforms writes it.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from seqsae.errors import SeqsaeError
-from seqsae.shelf import read_parquet
+from seqsae.files import read_json, read_parquet
 
 FILES = ("vocabulary.json", "vocab.json", "codes.parquet", "metadata/codes.parquet")
 INDEX = "code/vocab_index"
@@ -103,6 +102,8 @@ def _table(folder: Path, given: Any) -> tuple[str, dict[str, int]]:
         return "vocabulary", _checked(given.items(), "vocabulary")
     if isinstance(given, list | tuple):
         return "vocabulary", _listed(given, "vocabulary")
+    if given is not None and not isinstance(given, str | Path):
+        raise SeqsaeError(f"vocabulary = {given!r}: give a path, a list of tokens, or token -> id")
     file = _file(folder, given)
     return str(file), _of_codes(file) if file.suffix == ".parquet" else _of_json(file)
 
@@ -120,10 +121,7 @@ def _file(folder: Path, given: str | Path | None) -> Path:
 
 
 def _of_json(file: Path) -> dict[str, int]:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
-        raise SeqsaeError(f"{file}: not valid JSON ({cause}); write it again") from None
+    document = read_json(file, "write it again")
     if isinstance(document, dict) and isinstance(document.get("tokens"), list):
         document = document["tokens"]
     if isinstance(document, list):

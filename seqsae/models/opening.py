@@ -7,9 +7,12 @@ from seqsae.errors import SeqsaeError
 from seqsae.models.contract import SequenceModel
 
 
-def open_model(name: str, **options: Any) -> SequenceModel:
+def open_model(name: str, *, pool: str | None = None, **options: Any) -> SequenceModel:
     """The model that a plugin offers as `name`, made with the plugin's own options.
 
+    Args:
+        pool: `mean`, `cls`, `last`: one row a subject at each of its sites, which are then called `<site>@mean`; None: its
+            own rows.
     Raises:
         SeqsaeError: no such model, an option the plugin does not know, or something that is no SequenceModel.
     """
@@ -23,4 +26,8 @@ def open_model(name: str, **options: Any) -> SequenceModel:
     if not isinstance(model, SequenceModel):
         raise SeqsaeError(f"model {name!r} gave {type(model).__name__}, not a SequenceModel; see CONTRIBUTING.md")
     model.options = {key: value for key, value in options.items() if key not in ("path", "device")}
-    return model
+    if pool is None:
+        return model
+    from seqsae.models.pooling import pooled
+
+    return pooled(model, pool)

@@ -89,19 +89,19 @@ def worth(rows: pl.DataFrame, effect_name: str) -> dict:
     points = base.mark_point(filled=True, opacity=0.95, strokeWidth=2).encode(
         x=x,
         size=alt.Size("lane:O", scale=alt.Scale(domain=[0, 1], range=[150, 70]), legend=None),
-        tooltip=_tips(("label", "covariate"), ("source", "source"), ("unit_name", "unit"))
-        + _tips(("effect", effect_name), ("ci_low", "95% from"), ("ci_high", "95% to"), number=True),
+        tooltip=tips(("label", "covariate"), ("source", "source"), ("unit_name", "unit"))
+        + tips(("effect", effect_name), ("ci_low", "95% from"), ("ci_high", "95% to"), number=True),
         **source_scales(names),
     )
     zero = alt.Chart(alt.NamedData("none")).mark_rule(color=MUTED, strokeDash=[3, 3])
     zero = zero.encode(x=alt.X("x:Q", title=title, scale=scale, axis=TICKS))
-    chart = alt.layer(zero, interval, points).properties(width="container", height=_height(rows["label"], 2))
+    chart = alt.layer(zero, interval, points).properties(width="container", height=height_of(rows["label"], 2))
     document = spec(chart, values.to_dicts())
     document["datasets"]["none"] = [{"x": none}]
     return document
 
 
-def _height(names: pl.Series, lanes: int) -> int:
+def height_of(names: pl.Series, lanes: int) -> int:
     """Pixels for `lanes` lanes under each distinct name. (A step size would do, but Vega-Lite warns of it.)"""
     return names.n_unique() * (lanes * LANE + LANE_GAP)
 
@@ -113,7 +113,8 @@ def _domain(rows: pl.DataFrame, none: float) -> tuple[float, float]:
     return max(round(low - 0.01, 2), none - 1), min(round(max([none + 0.2, *seen]) + 0.02, 2), 1.0)
 
 
-def _tips(*fields: tuple[str, str], number: bool = False) -> list[alt.Tooltip]:
+def tips(*fields: tuple[str, str], number: bool = False) -> list[alt.Tooltip]:
+    """Lines of a tooltip: fields with their titles, numbers at three decimals."""
     if number:
         return [alt.Tooltip(f"{field}:Q", title=title, format=".3f") for field, title in fields]
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in fields]
@@ -136,12 +137,12 @@ def concepts(rows: pl.DataFrame) -> dict:
     bars = base.mark_bar(cornerRadiusEnd=2, height={"band": 0.82}).encode(
         x=alt.X("f1:Q", title="mean F1 on the test split", scale=alt.Scale(domain=[0, 1]), axis=TICKS),
         color=source_scales(names)["color"],
-        tooltip=_tips(("level", "level"), ("source", "source"))
-        + _tips(("f1", "mean F1"), ("trivial", "always yes"), number=True)
+        tooltip=tips(("level", "level"), ("source", "source"))
+        + tips(("f1", "mean F1"), ("trivial", "always yes"), number=True)
         + [alt.Tooltip("n:Q", title="concepts")],
     )
     ticks = base.mark_tick(color=INK, thickness=1.5, height={"band": 0.82}).encode(x="trivial:Q")
-    height = _height(rows["level"], len(names))
+    height = height_of(rows["level"], len(names))
     return spec(alt.layer(bars, ticks).properties(width="container", height=height), values.to_dicts())
 
 
@@ -174,10 +175,10 @@ def resplits(rows: pl.DataFrame) -> dict:
     bars = base.mark_rule(strokeWidth=2, opacity=0.5).encode(x=x, x2="high:Q", color=scales["color"].copy())
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         x="mean:Q",
-        tooltip=_tips(("label", "covariate"), ("source", "source")) + _tips(("mean", "mean"), number=True),
+        tooltip=tips(("label", "covariate"), ("source", "source")) + tips(("mean", "mean"), number=True),
         **scales,
     )
-    height = _height(rows["label"], len(names))
+    height = height_of(rows["label"], len(names))
     return spec(alt.layer(bars, points).properties(width="container", height=height), values.to_dicts())
 
 

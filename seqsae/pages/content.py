@@ -6,6 +6,34 @@ import polars as pl
 
 
 @dataclass(frozen=True)
+class Used:
+    """Whether the model uses what the SAE says: what the page shows of a `faithfulness` artefact."""
+
+    recovered: pl.DataFrame
+    effects: pl.DataFrame
+    tokens: pl.DataFrame
+    """Schema `effect_tokens`."""
+    attribution: pl.DataFrame
+    summary: dict
+    """Schema `faithfulness`."""
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What the page shows of a `concepts` artefact; the first three are None where nothing is annotated."""
+
+    patterns: pl.DataFrame
+    kinds: pl.DataFrame
+    """pattern, `features` of it, and their medians, as `concept_summary.summary` has them."""
+    matches: pl.DataFrame | None = None
+    """Schema `concept_matches`."""
+    pairs: pl.DataFrame | None = None
+    """Schema `concept_pairs`."""
+    concepts: pl.DataFrame | None = None
+    """Schema `annotated_concepts`."""
+
+
+@dataclass(frozen=True)
 class Content:
     """What `page.render` draws. Tables follow the schemas of their names."""
 
@@ -27,6 +55,12 @@ class Content:
     """Training metrics of the SAE that is reported."""
     resplits: pl.DataFrame | None = None
     """One row for each random cut of the held-out clusters, covariate category and source; None if not asked for."""
+    used: Used | None = None
+    """What the model makes of the SAE and its features; None if it was not asked."""
+    annotated: Annotated | None = None
+    """Annotated concepts and position patterns; None if they were not scored."""
+    layers: pl.DataFrame | None = None
+    """One SAE at each of several sites, in the model's order; None if there is but one."""
     q: float = 0.05
     """Benjamini-Hochberg level on the select split that makes an association a discovery."""
     cards: int = 60

@@ -28,6 +28,8 @@ class Section(NamedTuple):
     heading: str
     body: str
     """HTML; the texts in it are escaped already."""
+    short: str = ""
+    """What the navigation calls it; default: its heading."""
 
 
 def document(title: str, sections: Sequence[Section], data: dict, scripts: Sequence[str], banner: str = "") -> str:
@@ -45,7 +47,7 @@ def document(title: str, sections: Sequence[Section], data: dict, scripts: Seque
         "style": asset("page.css"),
         "banner": banner,
         "sections": "".join(map(_drawn, sections)),
-        "nav": "".join(f'<a href="#{part.name}">{escape(part.heading)}</a>' for part in sections),
+        "nav": "".join(f'<a href="#{part.name}">{escape(part.short or part.heading)}</a>' for part in sections),
         "data": script_json(data),
         "library": sources[0],
         "script": sources[1],

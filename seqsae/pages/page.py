@@ -4,10 +4,11 @@ from pathlib import Path
 
 import polars as pl
 
-from seqsae.pages import markup, offline, tables
+from seqsae.pages import annotated, layers, markup, offline, tables, used
 from seqsae.pages.compact import columns
 from seqsae.pages.content import Content
 from seqsae.pages.drawing import CURVES, DENSITY, drawings, resplit_differences, training
+from seqsae.pages.parts import Part
 from seqsae.pages.sources import in_order, legend
 
 __all__ = ["Content", "render"]
@@ -22,7 +23,10 @@ SCRIPTS = (
     "data.js",
     "strip.js",
     "model.js",
+    "used.js",
     "covariates.js",
+    "annotated.js",
+    "layers.js",
     "features.js",
     "cards.js",
     "charts.js",
@@ -32,12 +36,16 @@ SCRIPTS = (
 _SECTIONS = {
     "run": "Run",
     "worth": "Is it worth it?",
+    "used": None,
     "covariates": "Covariates",
     "concepts": "Planted concepts",
+    "annotated": None,
+    "layers": None,
     "features": "Feature map",
     "cards": "Feature cards",
     "training": "Training",
-}
+}  # in the page's order; None: a part, which brings its heading if it is there at all
+_PARTS = {"used": used.part, "annotated": annotated.part, "layers": layers.part}
 
 
 def render(content: Content, out: Path) -> Path:
@@ -53,12 +61,16 @@ def html(content: Content) -> str:
     known = tables.pairs(content)
     found = tables.tested(content, known)
     units = tables.best_units(content, known)
-    data = _data(content, known, found, units)
-    return offline.document(content.title, _sections(content, found), data, SCRIPTS, INTERNAL)
+    made = {name: make(content) for name, make in _PARTS.items()}
+    parts = {name: part for name, part in made.items() if part is not None}
+    data = _data(content, known, found, units) | {name: part.data for name, part in parts.items()}
+    for part in parts.values():
+        data["charts"] |= part.charts
+    return offline.document(content.title, _sections(content, found, parts), data, SCRIPTS, INTERNAL)
 
 
 def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict:
-    """What the page's scripts read."""
+    """What the page's scripts read, but for the parts."""
     cards = tables.carded(content, units, found)
     examples = tables.examples(content, cards)
     sources = in_order(set(units["source"]) | (set(content.concepts["source"]) if _has(content.concepts) else set()))
@@ -72,7 +84,7 @@ def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.
         "features": columns(tables.features(content)),
         "cards": cards,
         "examples": examples,
-        "names": tables.names(content, examples["tokens"]),
+        "names": tables.names(content, [*examples["tokens"], *used.tokens(content)]),
         "concepts": columns(content.concepts.sort("concept", "source")) if _has(content.concepts) else None,
         "charts": drawings(content, known, found, units),
     }
@@ -82,14 +94,15 @@ def _has(table: pl.DataFrame | None) -> bool:
     return table is not None and not table.is_empty()
 
 
-def _present(content: Content) -> dict[str, str]:
+def _present(content: Content, parts: dict[str, Part]) -> dict[str, str]:
     """The sections this content can fill, with their headings."""
     absent = {"concepts"} if not _has(content.concepts) else set()
     absent |= {"training"} if not _has(content.metrics) else set()
-    return {name: heading for name, heading in _SECTIONS.items() if name not in absent}
+    headings = _SECTIONS | {name: part.heading for name, part in parts.items()}
+    return {name: heading for name, heading in headings.items() if name not in absent and heading is not None}
 
 
-def _sections(content: Content, found: pl.DataFrame) -> list[offline.Section]:
+def _sections(content: Content, found: pl.DataFrame, parts: dict[str, Part]) -> list[offline.Section]:
     """The sections with their own texts, from `assets/<name>.html`, with the run card put in."""
     counts = tables.discoveries(found, content.q)
     dead = int(content.profile["dead"].sum())
@@ -109,8 +122,8 @@ def _sections(content: Content, found: pl.DataFrame) -> list[offline.Section]:
         "curves": _curves(content),
     }
     return [
-        offline.Section(name, heading, offline.filled(f"{name}.html", **texts))
-        for name, heading in _present(content).items()
+        offline.Section(name, heading, parts[name].body if name in parts else offline.filled(f"{name}.html", **texts))
+        for name, heading in _present(content, parts).items()
     ]
 
 

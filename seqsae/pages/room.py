@@ -1,27 +1,34 @@
 """The pages room: the tables of a run gathered into one offline page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from seqsae import schema, shelf
+from seqsae.associations.concept_room import Concepts
+from seqsae.associations.concept_summary import summary
 from seqsae.associations.room import Associated
 from seqsae.config import ReportConfig
+from seqsae.faithfulness.room import Faithful
 from seqsae.maps.room import atlas as lay_out
-from seqsae.pages.content import Content
+from seqsae.pages.content import Annotated, Content, Used
 from seqsae.pages.page import render
 from seqsae.records.code_table import names as code_names
 from seqsae.sae.base import SAE
 
 
-def report(
+def report(  # noqa: PLR0913  each table that a page may hold
     associated: Associated,
     atlas: shelf.Artefact | None = None,
     saes: Sequence[SAE] = (),
     *,
     out: Path | str,
     config: ReportConfig | None = None,
+    faithful: Faithful | None = None,
+    concepts: Concepts | None = None,
+    layers: pl.DataFrame | None = None,
 ) -> Path:
     """Write the internal report as the artefact `out`; the path of its `index.html`, which needs no network.
 
@@ -29,6 +36,9 @@ def report(
         associated: from `associate`.
         atlas: from `atlas`; made if not given.
         saes: the seeds of the training, for the run card.
+        faithful: from `evaluate`: whether the model uses the features; without it the page does not say.
+        concepts: from `concepts`: annotated concepts and position patterns.
+        layers: schema `layers`, a row a site in the model's order.
     """
     config = config or ReportConfig()
     atlas = atlas or lay_out(associated.encoded.sae, associated)
@@ -36,9 +46,18 @@ def report(
     inputs |= {f"sae{i}": sae.artefact for i, sae in enumerate(saes)}
     if associated.covariates.code_table is not None:
         inputs["names"] = shelf.digest(_names(associated))
+    if layers is not None:
+        inputs["layers"] = shelf.digest(schema.check_table(layers, "layers", "layers").to_dicts())
+    asked = {"faithfulness": faithful, "concepts": concepts}
+    inputs |= {name: made.artefact for name, made in asked.items() if made is not None}
 
     def write(work: Path) -> None:
-        render(content(associated, atlas, saes, config), work / "index.html")
+        shown = content(associated, atlas, saes, config)
+        identity = shown.run["identity"] | {
+            name: made.artefact.hash[:16] for name, made in asked.items() if made is not None
+        }
+        parts = {"used": used(faithful), "annotated": annotated(concepts), "layers": layers}
+        render(replace(shown, run=shown.run | {"identity": identity}, **parts), work / "index.html")
 
     return (
         shelf.stage(out, "report", config.model_dump(mode="json"), inputs, write, ("altair", "vl-convert-python")).path
@@ -52,7 +71,8 @@ def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], 
     return Content(
         title=config.title,
         run=run_card(associated, saes),
-        covariates=[{**entry, "n": _known(associated, entry)} for entry in associated.covariates.schema["covariates"]],
+        covariates=[{**entry, "n": _known(associated, entry)} for entry in associated.covariates.schema["covariates"]]
+        + _labels(associated),
         profile=encoded.profile,
         associations=associated.table,
         baselines=associated.baselines,
@@ -67,6 +87,23 @@ def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], 
         cards=config.features,
         names=names,
     )
+
+
+def used(faithful: Faithful | None) -> Used | None:
+    """What the page shows of it: no table of subjects."""
+    if faithful is None:
+        return None
+    return Used(faithful.recovered, faithful.effects, faithful.tokens, faithful.attribution, faithful.summary)
+
+
+def annotated(concepts: Concepts | None) -> Annotated | None:
+    """What the page shows of it."""
+    if concepts is None:
+        return None
+    kinds = summary(concepts)["patterns"]
+    if not concepts.has_annotations:
+        return Annotated(concepts.patterns, kinds)
+    return Annotated(concepts.patterns, kinds, concepts.matches, concepts.pairs, concepts.annotated)
 
 
 def _names(associated: Associated) -> dict[str, str]:
@@ -97,6 +134,20 @@ def run_card(associated: Associated, saes: Sequence[SAE]) -> dict:
             "associations": associated.artefact.hash[:16],
         },
     }
+
+
+def _labels(associated: Associated) -> list[dict]:
+    """Entries for what is of no covariate schema: the labels at the view's prediction times."""
+    named = {entry["name"] for entry in associated.covariates.schema["covariates"]}
+    found = associated.table.select("covariate", "kind").unique("covariate", maintain_order=True)
+    store = associated.encoded.store
+    subjects = store.subjects.join(store.samples.select("subject").unique(), on="subject", how="semi")
+    counts = dict(subjects["split"].value_counts(sort=True).iter_rows())
+    told = f"label of the view: {len(store.samples):,} prediction times of {len(subjects):,} subjects"
+    entries = found.filter(~pl.col("covariate").is_in(list(named))).iter_rows()
+    return [
+        {"name": name, "type": kind, "level": "subject", "description": told, "n": counts} for name, kind in entries
+    ]
 
 
 def _known(associated: Associated, entry: dict) -> dict[str, int]:

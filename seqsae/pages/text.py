@@ -12,14 +12,24 @@ SHOWN = 40  # covariate categories printed; all of them stand in the tables
 
 def whole(study) -> str:
     """Everything `seqsae run` prints at the end."""
-    associated = next(iter(study.associated.values()))
-    parts = [covariates(associated)]
+    associated = study.told
+    several = len(study.associated) > 1
+    parts = [
+        f"View {view}. {covariates(one)}" if several else covariates(one) for view, one in study.associated.items()
+    ]
     if associated.resplits is not None:
         parts.append(resplit_lines(associated.resplits))
     if associated.concepts is not None:
         parts.append(concepts(associated))
-    parts += [losses(study), quality(study), times(study), f"report: {study.report}"]
+    parts += [losses(study), quality(study), times(study), *reports(study)]
     return "\n\n".join(part for part in parts if part)
+
+
+def reports(study) -> list[str]:
+    """Where the pages lie: that of the first view, then those of the others."""
+    first = f"report: {study.report}"
+    others = [f"report of view {view}: {path}" for view, path in study.reports.items() if path != study.report]
+    return ["\n".join([first, *others])]
 
 
 def aligned(header: list[str], rows: list[list[str]]) -> str:

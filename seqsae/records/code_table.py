@@ -1,6 +1,6 @@
 """What codes are called: MEDS `metadata/codes.parquet` as one row a code, and a human name for any token."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +11,8 @@ from seqsae.progress import say
 from seqsae.shelf import read_parquet
 
 SEPARATOR = "//"  # between the parts of a code, and before a quantile or unit that a tokenizer has put behind it
-SHOWN = 4  # codes named in a line
+SHOWN, LONGEST = 4, 60  # codes named in a line, and characters of each
+TEXT = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 
 
 def read(file: Path, codes: pl.Series) -> pl.DataFrame | None:
@@ -27,15 +28,22 @@ def read(file: Path, codes: pl.Series) -> pl.DataFrame | None:
     table = read_parquet(file)
     if "code" not in table.columns:
         raise SeqsaeError(f"{file}: no column 'code'; MEDS has code, description, parent_codes")
+    if table["code"].dtype not in TEXT and not table["code"].dtype.is_integer():
+        raise SeqsaeError(f"{file}: 'code' is {table['code'].dtype}, not text; convert it first")
     table = table.select(pl.col("code").cast(pl.String), _description(table, file), _parents(table, file))
     table = one_row_a_code(table.filter(pl.col("code").is_not_null()))
     absent = codes.unique().sort().filter(~codes.unique().sort().is_in(table["code"].implode()))
     if len(absent):
-        more = ", ..." if len(absent) > SHOWN else ""
-        say(
-            f"{file}: lacks {len(absent):,} codes of the data ({', '.join(absent[:SHOWN])}{more}): shown without a name"
-        )
+        say(f"{file}: lacks {len(absent):,} codes of the data ({listed(absent.to_list())}): shown without a name")
     return schema.check_table(table, "code_table", str(file))
+
+
+def listed(codes: list[str], counts: Mapping[str, int] | None = None) -> str:
+    """The first of some codes for a line, the longest shortened, each with its count if given; `...` if there are more."""
+    named = [code if len(code) <= LONGEST else f"{code[:LONGEST]}..." for code in codes[:SHOWN]]
+    if counts is not None:
+        named = [f"{name} ({counts[code]:,})" for name, code in zip(named, codes, strict=False)]
+    return ", ".join(named) + (", ..." if len(codes) > SHOWN else "")
 
 
 def one_row_a_code(table: pl.DataFrame) -> pl.DataFrame:
@@ -49,7 +57,7 @@ def one_row_a_code(table: pl.DataFrame) -> pl.DataFrame:
 def _description(table: pl.DataFrame, file: Path) -> pl.Expr:
     if "description" not in table.columns:
         return pl.lit(None, pl.String).alias("description")
-    if table["description"].dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+    if table["description"].dtype not in TEXT:
         raise SeqsaeError(f"{file}: 'description' is {table['description'].dtype}, not text; convert it or drop it")
     return pl.col("description").cast(pl.String).str.strip_chars()
 
@@ -59,9 +67,10 @@ def _parents(table: pl.DataFrame, file: Path) -> pl.Expr:
     kind = table["parent_codes"].dtype if "parent_codes" in table.columns else pl.Null()
     if kind == pl.Null:
         return none
-    if kind in (pl.String, pl.Categorical):
+    if kind in TEXT:
         return pl.concat_list(pl.col("parent_codes").cast(pl.String)).alias("parent_codes")
-    if not isinstance(kind, pl.List):
+    inner = getattr(kind, "inner", pl.Binary())
+    if not isinstance(kind, pl.List) or not (inner in TEXT or inner.is_integer()):
         raise SeqsaeError(f"{file}: 'parent_codes' is {kind}, not a list of codes; convert it or drop it")
     return pl.col("parent_codes").cast(pl.List(pl.String))
 

@@ -1,6 +1,5 @@
 """What lies beside the data: covariates, clusters, annotations, planted truth."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,12 @@ import polars as pl
 
 from seqsae import schema
 from seqsae.errors import SeqsaeError
+from seqsae.files import read_json, read_parquet
 from seqsae.progress import say
 from seqsae.records import covariates as cov
 from seqsae.records.data import Dataset, key_by_subject
-from seqsae.shelf import read_parquet
+
+MADE = "write it again, or take it out"
 
 
 def with_neighbours(data: Dataset, folder: Path) -> Dataset:
@@ -23,21 +24,15 @@ def with_neighbours(data: Dataset, folder: Path) -> Dataset:
     if (folder / "annotations.parquet").is_file():
         data = replace(data, annotations=_annotations(data, folder / "annotations.parquet"))
     if (folder / "truth.json").is_file():
-        truth = schema.check_document(_json(folder / "truth.json"), "truth", str(folder / "truth.json"))
+        truth = schema.check_document(read_json(folder / "truth.json", MADE), "truth", str(folder / "truth.json"))
         file = folder / "truth_spans.parquet"
         data = replace(data, truth=truth, truth_spans=schema.check_table(read_parquet(file), "truth_spans", str(file)))
     return data
 
 
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
-        raise SeqsaeError(f"{path}: not valid JSON: {cause}") from None
-
-
 def _annotations(data: Dataset, file: Path) -> pl.DataFrame:
-    table = key_by_subject(read_parquet(file), data.subjects, str(file)).rename({"subject": "sample"})
+    given = read_parquet(file).drop("sample", strict=False)  # a column of the caller's own by that name is not ours
+    table = key_by_subject(given, data.subjects, str(file)).rename({"subject": "sample"})
     table = schema.check_table(table, "annotations", str(file)).sort(
         "sample", "start", "covariate", maintain_order=True
     )
@@ -46,7 +41,21 @@ def _annotations(data: Dataset, file: Path) -> pl.DataFrame:
         raise SeqsaeError(
             f"{file}: an annotation of {empty['covariate'][0]!r} ends at {empty['end'][0]} where it starts; ends are one past the last"
         )
+    _within_records(table, data, file)
     return table
+
+
+def _within_records(table: pl.DataFrame, data: Dataset, file: Path) -> None:
+    """Raises SeqsaeError for an annotation that ends behind the last event or residue of its record."""
+    size = pl.col("sequence").str.len_chars() if data.kind == "sequences" else pl.len()
+    sizes = data.table.group_by("subject").agg(size.sum().alias("size"))
+    long = table.join(sizes, left_on="sample", right_on="subject").filter(pl.col("end") > pl.col("size"))
+    if len(long):
+        first = long.row(0, named=True)
+        raise SeqsaeError(
+            f"{file}: an annotation of {first['covariate']!r} ends at {first['end']}, but subject "
+            f"{data.subjects['subject_id'][first['sample']]!r} has {first['size']} events or residues; mend it"
+        )
 
 
 def with_covariates(data: Dataset, table: Any, document: Any) -> Dataset:
@@ -135,11 +144,18 @@ def _cluster_column(data: Dataset, name: str, covariates: Any) -> pl.DataFrame:
         raise SeqsaeError(
             f"cluster {name!r} is no covariate column; give one, or subjects.parquet with subject_id, cluster"
         )
-    return table.select("subject", pl.col(name).cast(pl.String).alias("cluster"))
+    return table.select("subject", _cluster(table[name], "cluster"))
 
 
 def _cluster_table(file: Path) -> pl.DataFrame:
     table = read_parquet(file)
     if not {"subject_id", "cluster"} <= set(table.columns):
         raise SeqsaeError(f"{file}: needs the columns subject_id and cluster, found {', '.join(table.columns)}")
-    return table.select("subject_id", pl.col("cluster").cast(pl.String))
+    return table.select("subject_id", _cluster(table["cluster"], str(file)))
+
+
+def _cluster(column: pl.Series, where: str) -> pl.Series:
+    """A column as the text column `cluster`."""
+    if not cov.plain(column):
+        raise SeqsaeError(f"{where}: {column.name!r} is {column.dtype}, not text or numbers; convert it first")
+    return column.cast(pl.String).alias("cluster")

@@ -1,6 +1,5 @@
 """Covariates: a table keyed by `subject_id`, typed by an explicit schema document. Nothing is guessed silently."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,10 +7,12 @@ import polars as pl
 
 from seqsae import schema
 from seqsae.errors import SeqsaeError
-from seqsae.shelf import read_parquet
+from seqsae.files import read_json, read_parquet
+from seqsae.progress import say
 
 ORDINAL_LEVELS = 10  # an integer column with at most so many values is proposed as ordinal
 WITHIN = {("binary", "subject"), ("categorical", "subject")}  # type and level of what `within` may name
+RESERVED = ("subject", "subject_id")  # how every table is keyed
 CATEGORIES = 50  # a text column with more values than this is proposed as nothing
 
 
@@ -51,24 +52,23 @@ def read_table(path: Path) -> pl.DataFrame:
 
 def read_schema(path: Path) -> dict:
     """A covariate schema document. Raises SeqsaeError naming the field that is wrong."""
-    try:
-        document = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise SeqsaeError(f"{path}: no such file; draft one with `seqsae covariates propose`") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
-        raise SeqsaeError(f"{path}: not valid JSON: {cause}") from None
-    return check_schema(document, str(path))
+    return check_schema(read_json(path, "draft one with `seqsae covariates propose`"), str(path))
 
 
 def check_schema(document: dict, where: str) -> dict:
-    """`document` with defaults filled in. Raises SeqsaeError on a wrong field, or a covariate named twice."""
+    """`document` with defaults filled in. Raises SeqsaeError on a wrong field, a covariate named twice or like a key."""
     schema.check_document(document, "covariates", where)
     entries = [{"role": "target", "level": "subject", **entry} for entry in document["covariates"]]
     names = [entry["name"] for entry in entries]
     for name in names:
         if names.count(name) > 1:
             raise SeqsaeError(f"{where}: covariate {name!r} stands twice; keep one entry")
+        if name in RESERVED:
+            raise SeqsaeError(f"{where}: a covariate cannot be called {name!r}, which numbers subjects; rename it")
     for entry in entries:
+        absent = [name for name in ("time", "event") if entry["type"] == "survival" and not entry.get(name)]
+        if absent:
+            raise SeqsaeError(f"{where}: survival covariate {entry['name']!r} names no column {absent[0]!r}; add it")
         if entry.get("within") and entry["type"] != "categorical":
             raise SeqsaeError(
                 f"{where}: covariate {entry['name']!r}: within is for categorical covariates, this is {entry['type']}"
@@ -90,14 +90,18 @@ def check_schema(document: dict, where: str) -> dict:
 def propose(table: pl.DataFrame) -> dict:
     """A draft schema document for a person to decide on, from column types and value counts alone."""
     entries = []
+    if "subject" in table.columns:
+        say("covariates: the column 'subject' is not read, since it numbers subjects here; rename it to have it tested")
     for column in table.columns:
-        kind = None if column == "subject_id" else _kind(table[column])
+        kind = None if column in RESERVED else _kind(table[column])
         if kind is not None:
             entries.append({"name": column, "type": kind, "role": "target", "level": "subject"})
     return {"covariates": entries}
 
 
 def _kind(column: pl.Series) -> str | None:
+    if not plain(column):
+        return None
     column = _without_nan(column)
     n_values = column.drop_nulls().n_unique()
     if n_values < 2:
@@ -115,7 +119,7 @@ def typed(table: pl.DataFrame, document: dict, where: str) -> pl.DataFrame:
     """subject and one column a subject-level covariate: text for binary and categorical, numbers otherwise.
 
     Raises:
-        SeqsaeError: a covariate without a column, a subject in two rows, a value that does not fit its type.
+        SeqsaeError: a covariate without a column or with one of lists or bytes, a subject in two rows, a value that does not fit its type.
     """
     twice = table["subject"].filter(table["subject"].is_duplicated())
     if len(twice):
@@ -133,8 +137,9 @@ def _column(table: pl.DataFrame, entry: dict, where: str) -> pl.Series:
         raise SeqsaeError(
             f"{where}: no column {name!r}, which the covariate schema names; found {', '.join(table.columns[:8])}"
         )
-    column = table[name]
-    column = _without_nan(column)
+    if not plain(table[name]):
+        raise SeqsaeError(f"{where}: covariate {name!r} is {table[name].dtype}, not numbers or text; convert it first")
+    column = _without_nan(table[name])
     if column.null_count() == len(column):
         raise SeqsaeError(f"{where}: covariate {name!r} is empty in every row; fill it or take it out of the schema")
     if entry["type"] in ("binary", "categorical"):
@@ -143,6 +148,11 @@ def _column(table: pl.DataFrame, entry: dict, where: str) -> pl.Series:
     if numbered.drop_nulls().n_unique() < 2:
         raise SeqsaeError(f"{where}: covariate {name!r} has one value only; take it out of the schema")
     return numbered
+
+
+def plain(column: pl.Series) -> bool:
+    """Whether a column holds one number, word or date a subject."""
+    return not column.dtype.is_nested() and column.dtype not in (pl.Binary, pl.Object)
 
 
 def _without_nan(column: pl.Series) -> pl.Series:

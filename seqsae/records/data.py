@@ -133,12 +133,12 @@ def key_by_subject(table: pl.DataFrame, subjects: pl.DataFrame, where: str) -> p
     """`table` with `subject` in the place of `subject_id`, rows of unknown subjects left out.
 
     Raises:
-        SeqsaeError: no `subject_id` column, or none of its values is a subject of the study.
+        SeqsaeError: no `subject_id` column, one of values that are no names, or none of them is a subject of the study.
     """
     if "subject_id" not in table.columns:
         raise SeqsaeError(f"{where}: no column 'subject_id'; found {', '.join(table.columns[:6])}")
-    if table["subject_id"].dtype.is_integer():
-        table = table.with_columns(pl.col("subject_id").cast(pl.Int64))
+    named = table["subject_id"][:1].to_list()
+    table = table.with_columns(_ids(table["subject_id"], where))
     ids = subjects.select("subject", "subject_id")
     if table["subject_id"].dtype != ids["subject_id"].dtype:
         table = table.with_columns(pl.col("subject_id").cast(pl.String))
@@ -146,8 +146,15 @@ def key_by_subject(table: pl.DataFrame, subjects: pl.DataFrame, where: str) -> p
     table = table.drop("subject", strict=False)  # a column of the caller's own by that name is not ours
     joined = table.join(ids, on="subject_id", how="inner", maintain_order="left")
     if len(table) and not len(joined):
-        given, wanted = table["subject_id"][0], subjects["subject_id"][0]
+        given, wanted = named[0], subjects["subject_id"][0]
         raise SeqsaeError(
             f"{where}: none of its {len(table)} subject_id values is one of the data ({given!r} here, {wanted!r} there); use the same"
         )
     return joined.drop("subject_id").select("subject", pl.exclude("subject"))
+
+
+def _ids(column: pl.Series, where: str) -> pl.Series:
+    """Identifiers as int64 or text, as `subjects` has them; a whole number too large for any subject as null."""
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        raise SeqsaeError(f"{where}: 'subject_id' is {column.dtype}, not whole numbers or text; convert it first")
+    return column.cast(pl.Int64, strict=False) if column.dtype.is_integer() else column

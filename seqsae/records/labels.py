@@ -82,6 +82,8 @@ def _read(path: Path) -> pl.DataFrame:
 
 def _of_one_kind(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     """subject_id, prediction_time (us, UTC) and the one column of values that is filled; other columns are told."""
+    if not len(frame):
+        raise SeqsaeError(f"{where}: holds no rows; give labels, or take the table out")
     known = ("subject_id", "prediction_time", *VALUES)
     extra = [name for name in frame.columns if name not in known]
     if extra:
@@ -113,7 +115,7 @@ def _known(data: Dataset, keyed: pl.DataFrame, given: int, where: str) -> pl.Dat
     }
     why = ", ".join(f"{n:,} {reason}" for reason, n in lost.items() if n)
     if not len(known):
-        only = why if given and list(lost.values())[:2] != [0, 0] else ""
+        only = why if list(lost.values())[:2] != [0, 0] else ""
         raise SeqsaeError(
             f"{where}: every prediction time is before its subject's first event{only and f' or unusable ({only})'}; check the times"
         )

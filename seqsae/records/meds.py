@@ -77,6 +77,8 @@ def _with_splits(data: Dataset, file: Path) -> Dataset:
     table = read_parquet(file)
     if "split" not in table.columns:
         raise SeqsaeError(f"{file}: no column 'split'; MEDS has subject_id and split ({', '.join(SPLITS)})")
+    if table["split"].dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        raise SeqsaeError(f"{file}: 'split' is {table['split'].dtype}, not text; give {', '.join(SPLITS)}")
     given = key_by_subject(table, data.subjects, str(file)).select("subject", pl.col("split").cast(pl.String))
     if given["subject"].is_duplicated().any():
         raise SeqsaeError(f"{file}: a subject stands twice; keep one row a subject_id")

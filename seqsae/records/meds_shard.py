@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from seqsae.errors import SeqsaeError
+from seqsae.schema import clipped
 from seqsae.shelf import read_parquet
 
 REQUIRED = ("subject_id", "time", "code")
@@ -71,11 +72,12 @@ def read(file: Path, tally: Tally) -> pl.DataFrame:
 
 
 def utc(column: pl.Series) -> pl.Series:
-    """Dates or datetimes of any unit and zone as microseconds UTC; other columns as they are."""
+    """Dates or datetimes of any unit and zone as microseconds UTC, those beyond all years as the last; other columns as they are."""
+    if column.dtype not in (pl.Date, pl.Datetime):
+        return column
+    column = clipped(column)
     if column.dtype == pl.Date:
         return column.cast(pl.Datetime("us"))
-    if not isinstance(column.dtype, pl.Datetime):
-        return column
     if column.dtype.time_zone is not None:
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return column.dt.cast_time_unit("us")
@@ -88,7 +90,7 @@ def possible(name: str) -> pl.Expr:
 
 _TYPES = {
     "subject_id": (pl.Int64(), lambda kind: kind.is_integer(), "whole numbers (int64)"),
-    "time": (pl.Datetime("us"), lambda kind: kind.is_temporal() and kind != pl.Time, "timestamps"),
+    "time": (pl.Datetime("us"), lambda kind: kind in (pl.Date, pl.Datetime), "timestamps"),
     "code": (pl.String(), lambda kind: kind in (pl.String, pl.Categorical, pl.Enum), "text"),
     "numeric_value": (pl.Float32(), lambda kind: kind.is_numeric(), "numbers (float32)"),
 }

@@ -82,7 +82,7 @@ def _make(job: Job, block: int) -> Made:
     world = worlds.world(job.world)
     who = people.draw(world, block, job.persons, job.seed)
     lives, outcome = process.live(world, who, job.strength, np.random.default_rng([job.seed, block, 2]))
-    targets = covariates.draw(world, who, lives, np.random.default_rng([job.seed, block, 3]))
+    targets = covariates.draw(world, who, lives, outcome.ending, np.random.default_rng([job.seed, block, 3]))
     lives.value[:] = values.draw(world, lives, np.random.default_rng([job.seed, block, 4]))
     table = rows.rows(world, who, lives, (world.registers or Plain).value_field)
     rows.write(job.folder / "data" / f"{block:05d}.parquet", table, who, rows.words(world))

@@ -15,6 +15,12 @@ SURVIVAL = {
 }  # fmt: skip
 
 TIMES = ("time", "event", "entry", "competing")
+AFTERWARDS = {"self_rated_health", "hospital_days", "loneliness", *(SURVIVAL[key] for key in TIMES)}
+"""Columns of what comes after the record: null for whom it ends by death or emigration."""
+NURSING_HOME = (
+    "Moved into a nursing home: event true; competing true: died first; both false: not yet when follow-up closed, after `time` years "
+    "from the end of the record, of which the first `entry` years were not seen; null if the record ends by death or emigration"
+)
 FIELDS = ("name", "type", "role", "level", "positive", "order", "within", "description", "unit")
 
 
@@ -41,7 +47,7 @@ SCHEMA = [
     _field("administrative_cost", "continuous", "Cost of keeping the record", unit="kroner"),
     _field("licence", "categorical", "Kind of driving licence"),
     _field("shoe_size", "continuous", "Size of shoes, European", unit="points"),
-    _field("nursing_home", "survival", "Moved into a nursing home, years after the record; death competes", **SURVIVAL),
+    _field("nursing_home", "survival", NURSING_HOME, **SURVIVAL),
     _field(
         "called_for_jury", "binary", "Called to a jury after 2016-01-01; null without a later event", positive="yes"
     ),

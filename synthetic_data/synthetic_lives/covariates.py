@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from synthetic_lives.codes import JURY
-from synthetic_lives.covariate_schema import HEALTH, HOUSING, LICENCE, columns, decile
+from synthetic_lives.covariate_schema import AFTERWARDS, HEALTH, HOUSING, LICENCE, columns, decile
 from synthetic_lives.people import People
-from synthetic_lives.process import CUT, Lives
+from synthetic_lives.process import CENSORED, CUT, Lives
 from synthetic_lives.rules import YEAR
 from synthetic_lives.world import World
 
@@ -30,8 +30,11 @@ class _Facts:
     n_events: np.ndarray
 
 
-def draw(world: World, people: People, lives: Lives, rng: np.random.Generator) -> pa.Table:
-    """subject_id and the columns of the covariate schema, by ascending subject_id."""
+def draw(world: World, people: People, lives: Lives, ending: np.ndarray, rng: np.random.Generator) -> pa.Table:
+    """subject_id and the columns of the covariate schema, by ascending subject_id.
+
+    What is asked or counted after the record is null for whom there is nothing after it: the dead, and who went abroad.
+    """
     facts = _facts(world, people, lives)
     drawn = {
         "subject_id": people.subject_id,
@@ -45,13 +48,14 @@ def draw(world: World, people: People, lives: Lives, rng: np.random.Generator) -
         "heating_bill": _shared(facts.household, rng),
         **_draw_null(len(facts.age), rng),
     }
-    return pa.table({name: _column(drawn[name]) for name in columns()})
+    gone = ending != CENSORED
+    return pa.table({name: _column(drawn[name], gone if name in AFTERWARDS else None) for name in columns()})
 
 
-def _column(values) -> pa.Array:
+def _column(values, unknown: np.ndarray | None) -> pa.Array:
     if isinstance(values, list):
         return pa.array(values, pa.string())
-    return pa.array(np.round(values, 4) if values.dtype.kind == "f" else values)
+    return pa.array(np.round(values, 4) if values.dtype.kind == "f" else values, mask=unknown)
 
 
 def _facts(world: World, people: People, lives: Lives) -> _Facts:
@@ -128,7 +132,7 @@ def _read_from_codes(world: World, lives: Lives, persons: int) -> dict[str, list
     fractured, called, later = (np.zeros(persons, bool) for _ in range(3))
     fractured[lives.person[(lives.tokens == index["DIAG//S52"]).any(axis=1)]] = True
     called[lives.person[lives.tokens[:, 0] == index[JURY]]] = True
-    later[lives.person[(lives.time >= CUT) & (lives.topic < world.vocabulary.n_topics)]] = True
+    later[lives.person[(lives.time > CUT) & (lives.topic < world.vocabulary.n_topics)]] = True
     return {
         "ever_fractured_arm": ["yes" if one else "no" for one in fractured],
         "last_income_decile": [f"D{d}" if d else None for d in last],

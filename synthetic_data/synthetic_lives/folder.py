@@ -1,16 +1,15 @@
 """From arguments to the folder on disk."""
 
 import json
-import shutil
 from contextlib import ExitStack
 from math import isfinite
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pyarrow.parquet as pq
 
 from synthetic_lives import documents, metadata, truth
 from synthetic_lives.block import Job, Made, Tally
+from synthetic_lives.building import MOST_PERSONS, building, whole
 from synthetic_lives.covariate_schema import SCHEMA
 from synthetic_lives.workers import made
 from synthetic_lives.worlds import PRESETS, world
@@ -45,40 +44,21 @@ def make(
     """
     out = Path(out)
     _check(persons, seed, strength, preset, workers)
-    _check_free(out)
     job = Job(Path(), PRESETS[preset].world, persons or PRESETS[preset].persons, seed, float(strength), documents)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        _fill(Job(**{**vars(job), "folder": building}), preset, workers)
-        building.chmod(0o755)  # mkdtemp makes a folder that only its owner can read
-        if out.exists():
-            out.rmdir()  # empty, as checked above
-        building.rename(out)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+    with building(out) as folder:
+        _fill(Job(**{**vars(job), "folder": folder}), preset, workers)
     return out
 
 
 def _check(persons: int | None, seed: int, strength: float, preset: str, workers: int) -> None:
     if preset not in PRESETS:
         raise ValueError(f"preset: {preset!r} is not known; choose one of {', '.join(PRESETS)}")
-    if persons is not None and (isinstance(persons, bool) or not isinstance(persons, int) or persons < FEWEST):
-        raise ValueError(f"persons: {persons!r} is not a whole number; ask for {FEWEST} or more")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed: {seed!r} is not a whole number of at least 0; give one such as 0")
+    if persons is not None:
+        whole("persons", persons, FEWEST, MOST_PERSONS, "files are numbered with five digits, 2,000 lives each")
+    whole("seed", seed, 0)
+    whole("workers", workers, 1)
     if not isinstance(strength, int | float) or not isfinite(strength) or not 0 <= strength <= 10:
         raise ValueError(f"strength: {strength!r} is not a number from 0 to 10; 2 is the usual one")
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers: {workers!r} is not a whole number of at least 1; 1 is always enough")
-
-
-def _check_free(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: a file stands there; choose another folder")
-    if out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out}: the folder is not empty; remove it or choose another")
 
 
 def _fill(job: Job, preset: str, workers: int) -> None:

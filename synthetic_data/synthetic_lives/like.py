@@ -6,20 +6,27 @@ covariate can be predicted. It is there so that a study's config, code and repor
 """
 
 import json
-import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import polars as pl
 
-from synthetic_lives import like_covariates, like_events, like_people, like_profile, like_sequences, like_tables
+from synthetic_lives import (
+    like_bounds,
+    like_covariates,
+    like_events,
+    like_people,
+    like_profile,
+    like_sequences,
+    like_tables,
+)
+from synthetic_lives.building import MOST_PERSONS, building, whole
+from synthetic_lives.workers import in_order
 
 BLOCK = 20_000
 """Persons in one data file, each file drawn from a random stream of its own: workers change nothing but the time it takes."""
+ROWS = 4_000_000
+"""Rows in one data file, about: where persons have many events, a file holds fewer of them, so that memory stays bounded."""
 _STREAMS = ("clusters", "splits", "labels", "sequences", "covariates", "annotations", "spans", "blocks")
 
 
@@ -40,29 +47,13 @@ def make_like(
     known = like_profile.read(profile)
     out = Path(out)
     n = known["subjects"] if persons is None else persons
-    _check(out, n, seed, workers)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        _fill(building, known, n, seed, workers)
-        building.chmod(0o755)  # mkdtemp makes a folder that only its owner can read
-        if out.exists():
-            out.rmdir()  # empty, as checked above
-        building.rename(out)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+    whole("persons", n, 2, MOST_PERSONS, "more than any register holds")
+    whole("seed", seed, 0)
+    whole("workers", workers, 1)
+    like_bounds.check(known, n)
+    with building(out) as folder:
+        _fill(folder, known, n, seed, workers)
     return out
-
-
-def _check(out: Path, persons: int, seed: int, workers: int) -> None:
-    for name, value, least in (("persons", persons, 2), ("seed", seed, 0), ("workers", workers, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name}: {value!r} is not a whole number of at least {least}")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: a file stands there; choose another folder")
-    if out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out}: the folder is not empty; remove it or choose another")
 
 
 def _fill(folder: Path, known: dict, n: int, seed: int, workers: int) -> None:
@@ -90,24 +81,18 @@ def _events(folder: Path, known: dict, n: int, seed: int, workers: int) -> tuple
     (folder / "data").mkdir()
     (folder / "metadata").mkdir()
     span = like_people.spans(events, n, np.random.default_rng([seed, _STREAMS.index("spans")]))
-    starts = range(0, n, BLOCK)
+    if known["labels"] and not span.events.any():
+        span.events[0] = 1  # a prediction time is the time of an event
+    block = int(np.clip(ROWS // max(span.events.mean(), 1.0), 1, BLOCK))
+    starts = range(0, n, block)
     width = len(str(len(starts) - 1))
     jobs = [
-        (folder / "data" / f"{number:0{width}d}.parquet", events, span.part(low, low + BLOCK), low + 1, seed, number,
+        (folder / "data" / f"{number:0{width}d}.parquet", events, span.part(low, low + block), low + 1, seed, number,
          bool(known["labels"])) for number, low in enumerate(starts)
     ]  # fmt: skip
-    counts, times = zip(*_done(jobs, workers), strict=True)
+    counts, times = zip(*in_order(_block, jobs, workers), strict=True)
     _write_metadata(folder, events)
     return np.concatenate(counts), pl.concat(times)
-
-
-def _done(jobs: list[tuple], workers: int) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
-    """Each job's result in order, made by so many processes."""
-    if workers == 1 or len(jobs) == 1:
-        yield from map(_block, jobs)
-        return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_block, jobs)
 
 
 def _block(job: tuple) -> tuple[np.ndarray, pl.DataFrame]:

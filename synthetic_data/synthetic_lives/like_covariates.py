@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from synthetic_lives import like_checks
 from synthetic_lives import like_draw as draw
 
 SMALLEST_SHARE = 0.02
@@ -21,7 +22,7 @@ def write(folder: Path, entries: list[dict], ids: np.ndarray | list[str], rng: n
     columns, documents = {"subject_id": ids}, []
     for entry in entries:
         document = dict(entry["schema"])
-        for name in _columns(document):
+        for name in like_checks.columns(document):
             columns[name] = _column(document, entry["margins"].get(name), name, draw.ranks(len(ids), rng))
         documents.append(document)
     if len(columns) > 1:
@@ -29,23 +30,19 @@ def write(folder: Path, entries: list[dict], ids: np.ndarray | list[str], rng: n
     (folder / "covariates.schema.json").write_text(json.dumps({"covariates": documents}, indent=1) + "\n")
 
 
-def _columns(document: dict) -> list[str]:
-    if document["level"] == "token":
-        return []
-    if document["type"] == "survival":
-        return [document[part] for part in ("time", "event", "entry", "competing") if part in document]
-    return [document["name"]]
-
-
 def _column(document: dict, margin: dict | None, name: str, u: np.ndarray) -> pl.Series:
     if document["type"] == "survival" and margin is None:
         return _unknown_survival(document, name, u)
+    if margin is None and (document["type"] in like_checks.GROUPED or "order" in document):
+        margin = {"levels": [], "other": len(u), "missing": 0}
     if margin is None or "bins" in margin:
         return _numbers(margin, u)
     numeric = document["type"] == "ordinal" and "order" not in document
     values = draw.categories(margin, u, 0.0 if numeric else "other")
     if document["type"] in ("binary", "ordinal"):
         values = _at_least_two(values, _wanted(document, margin, values), u)
+    if document["type"] == "categorical" and "positive" in document:
+        values = _once(values, like_checks.as_text(document["positive"]), u)
     return pl.Series(values, strict=False)
 
 
@@ -66,7 +63,9 @@ def _numbers(margin: dict | None, u: np.ndarray) -> pl.Series:
 def _wanted(document: dict, margin: dict, values: list) -> list:
     """The levels that are to occur: those named, and a second one where the profile may name only one (or none)."""
     if document["type"] == "binary":
-        return [*(level["value"] for level in margin["levels"]), "other", "another"][:2]
+        named = [level["value"] for level in margin["levels"]]
+        positive = [like_checks.as_text(document["positive"])] if "positive" in document else []
+        return list(dict.fromkeys([*named, *positive, "other", "another"]))[:2]
     order = document.get("order")
     present = [value for value in dict.fromkeys(values) if value is not None]
     wanted = present if order is None else [str(value) for value in order]
@@ -88,4 +87,11 @@ def _at_least_two(values: list, wanted: list, u: np.ndarray) -> list:
         if level not in values:
             for place in places[number * share : (number + 1) * share]:
                 values[place] = level
+    return values
+
+
+def _once(values: list, wanted: str, u: np.ndarray) -> list:
+    """The values with the wanted one among them."""
+    if wanted not in values:
+        values[int(np.argmin(u))] = wanted
     return values

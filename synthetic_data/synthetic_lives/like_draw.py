@@ -4,6 +4,8 @@ import numpy as np
 
 JUST_ONE = 0.05
 """Half width of a bin of which nothing but its middle is known, in parts of its size."""
+FLOAT32 = float(np.finfo(np.float32).max)
+"""The largest value that a column of float32 holds."""
 
 
 def ranks(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -31,33 +33,41 @@ def pick(weight: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return at, np.clip(within, 0.0, 1.0 - 1e-9)
 
 
-def numbers(margin: dict | None, u: np.ndarray, least: float = -np.inf, missing: bool = True) -> np.ndarray:
+def numbers(
+    margin: dict | None, u: np.ndarray, least: float = -np.inf, missing: bool = True, middle: float = 0.0
+) -> np.ndarray:
     """[n] float64 values of a binned number at the given ranks; nan where missing.
 
     Args:
         least: no value is below it.
         missing: whether the missing have their part; False: every value is a number, where any is known.
+        middle: about where the values lie if the profile has them in one bin and may not tell its mean.
     """
     if not margin or not margin["bins"]:
         return np.full(len(u), np.nan)
     bins = margin["bins"]
     gone = np.array([margin.get("missing", 0) if missing else 0], dtype=np.float64)
     at, within = pick(np.concatenate([weights(bins), gone]), u)
-    sides = [_sides(bins, index, margin["integer"]) for index in range(len(bins))] + [(np.nan, np.nan)]
-    low, high = np.array(sides).T
+    sides = [_sides(bins, index, margin["integer"], middle) for index in range(len(bins))] + [(np.nan, np.nan)]
+    low, high = np.array(sides, dtype=np.float64).T
     found = low[at] + within * (high - low)[at]
     found = np.floor(found + 1e-9) if margin["integer"] else found
     return np.where(np.isnan(found), np.nan, np.maximum(found, least))
 
 
-def _sides(bins: list[dict], index: int, integer: bool) -> tuple[float, float]:
+def mean(margin: dict | None, least: float = 0.0, middle: float = 0.0) -> float:
+    """What one subject has on average, those without counted as 0."""
+    return float(np.nan_to_num(numbers(margin, (np.arange(1000) + 0.5) / 1000, least, middle=middle)).mean())
+
+
+def _sides(bins: list[dict], index: int, integer: bool, middle: float) -> tuple[float, float]:
     """Low and high of a bin; an open side lies as far beyond the mean as the other one is before it."""
     low, high, mean = (bins[index].get(name) for name in ("low", "high", "mean"))
     last = 1.0 if integer else 0.0  # the highest whole number of a bin is one less than its upper edge
     if low is not None and high is not None:
         return low, high
     if low is None and high is None:
-        return _around(0.0 if mean is None else mean, integer)
+        return _around(middle if mean is None else mean, integer)
     inner = high - last if low is None else low
     reach = abs(2.0 * (mean - inner)) if mean is not None else _beside(bins, index)
     if not integer:

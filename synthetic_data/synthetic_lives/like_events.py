@@ -15,6 +15,12 @@ DAY = 86_400.0
 """Seconds."""
 YEAR = 365.25 * DAY
 """Seconds."""
+GAP = 30.0
+"""Days between two times with events, where a profile may not tell them."""
+OLDEST = 100.0
+"""Years of age at which records end, where a profile may not tell it."""
+EARLIEST = int(np.datetime64("1700-01-01", "s").astype(np.int64))
+"""Second before which nobody is born, so that every time is a possible one."""
 SCHEMA = pa.schema(
     [
         pa.field("subject_id", pa.int64(), nullable=False),
@@ -71,7 +77,7 @@ def _times(events: dict, span: Span, rng: np.random.Generator) -> Times:
     owner = np.repeat(np.arange(len(some)), span.events)
     start = np.cumsum(span.events) - span.events
     new = _moments(events, span, start, rng)
-    gap = np.nan_to_num(draw.numbers(events["gap_days"], rng.random(len(owner)), least=0.0)) * DAY
+    gap = np.nan_to_num(draw.numbers(events["gap_days"], rng.random(len(owner)), least=0.0, middle=GAP)) * DAY
     gap[start[some]] = 0.0
     run = np.cumsum(np.where(new, gap, 0.0))
     offset = run - np.repeat(run[start[some]], span.events[some])
@@ -83,7 +89,8 @@ def _times(events: dict, span: Span, rng: np.random.Generator) -> Times:
     if _whole_days(events):
         second = second // int(DAY) * int(DAY)
     age = np.nan_to_num(span.age_first) + rng.random(len(some))
-    return Times(owner, second, (first - (age * YEAR).astype(np.int64)) // int(DAY) * int(DAY))
+    birth = np.maximum(first - (age * YEAR).astype(np.int64), EARLIEST)
+    return Times(owner, second, birth // int(DAY) * int(DAY))
 
 
 def _whole_days(events: dict) -> bool:
@@ -93,7 +100,9 @@ def _whole_days(events: dict) -> bool:
 def _moments(events: dict, span: Span, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """[events] whether an event stands at a time of its own, or is the first of those that share one."""
     total = int(span.events.sum())
-    size = np.nan_to_num(draw.numbers(events["at_once"], rng.random(total), least=1.0), nan=1.0).astype(np.int64)
+    size = np.nan_to_num(draw.numbers(events["at_once"], rng.random(total), least=1.0, middle=1.0), nan=1.0).astype(
+        np.int64
+    )
     before = np.cumsum(size) - size
     some = span.events > 0
     place = before - np.repeat(before[start[some]], span.events[some])  # where in its record such a group begins
@@ -116,7 +125,7 @@ def _frame(events: dict, span: Span, full: np.ndarray, rng: np.random.Generator)
     first = (low + rng.random(len(full)) * (high - low)).astype(np.int64)
     if _whole_days(events):
         first = np.maximum(first // int(DAY) * int(DAY), year)
-    oldest = draw.numbers(events["age_last"], np.array([1 - 1e-9]), missing=False)[0] + 1
+    oldest = draw.numbers(events["age_last"], np.array([1 - 1e-9]), missing=False, middle=OLDEST)[0] + 1
     by_age = np.where(span.born, np.maximum(oldest - span.age_first, 0.0) * YEAR, np.nan)
     # A record ends in whole days: one more, so that it is not cut back into the year before.
     least = np.where(last > first, last - first + DAY, 0.0)
@@ -148,8 +157,10 @@ def _ends(span: Span, times: Times) -> pl.DataFrame:
 
 def _coded(entries: list[dict], n: int, rng: np.random.Generator) -> list[pl.Series]:
     """code and numeric_value of n events, each code in proportion to its occurrences."""
-    entries = entries or [{"code": "OTHER", "subjects": 1}]  # no code of the data may be named
-    weight = np.array([entry["subjects"] * (entry.get("per_subject") or 1.0) for entry in entries])
+    entries = entries or [
+        {"code": "OTHER", "subjects": 1, "per_subject": None, "values": None}
+    ]  # no code of the data may be named
+    weight = np.array([entry["subjects"] * (entry["per_subject"] or 1.0) for entry in entries])
     at, _ = draw.pick(weight, rng.random(n))
     return _named(entries, at, rng)
 
@@ -160,11 +171,12 @@ def _named(entries: list[dict], at: np.ndarray, rng: np.random.Generator) -> lis
     order = np.argsort(at, kind="stable")
     bounds = np.searchsorted(at[order], np.arange(len(entries) + 1))
     for index, entry in enumerate(entries):
-        margin = entry.get("values")
+        margin = entry["values"]
         if margin:
             here = order[bounds[index] : bounds[index + 1]]
             drawn = draw.numbers(margin, rng.random(len(here)))
-            value[here] = np.where(rng.random(len(here)) < margin.get("share", 1.0), drawn, np.nan)
+            value[here] = np.where(rng.random(len(here)) < margin["share"], drawn, np.nan)
+    value = np.clip(value, -draw.FLOAT32, draw.FLOAT32)
     names = pl.Series("code", [entry["code"] for entry in entries], dtype=pl.String)
     return [
         names.gather(at) if len(at) else names.clear(),

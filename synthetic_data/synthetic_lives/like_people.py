@@ -8,6 +8,11 @@ import polars as pl
 
 from synthetic_lives import like_draw as draw
 
+EVENTS, YEAR, AGE = 10.0, 2000.0, 40.0
+"""Events a person, year and age of the first one, where a profile may not tell them."""
+YEARS = (1701, 2248)
+"""Calendar years that a time can lie in, wherever a profile's outer bins reach."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -33,14 +38,14 @@ class Span:
 
 def spans(events: dict, n: int, rng: np.random.Generator) -> Span:
     """Spans of n persons. First and last year share a rank, so that no record ends before it begins."""
-    count = draw.numbers(events["per_subject"], draw.ranks(n, rng), least=0.0)
+    count = draw.numbers(events["per_subject"], draw.ranks(n, rng), least=0.0, middle=EVENTS)
     year, age = draw.ranks(n, rng), draw.ranks(n, rng)
     lived = events["at_once"]["subjects"] if events["at_once"] else events["subjects"]
-    years = [draw.numbers(events[name], year, missing=False) for name in ("year_first", "year_last")]
+    years = [draw.numbers(events[name], year, missing=False, middle=YEAR) for name in ("year_first", "year_last")]
     return Span(
         np.nan_to_num(count).astype(np.int64),
-        *(np.nan_to_num(found, nan=2000.0).astype(np.int64) for found in years),
-        draw.numbers(events["age_first"], age, missing=False),
+        *(np.clip(np.nan_to_num(found, nan=YEAR), *YEARS).astype(np.int64) for found in years),
+        draw.numbers(events["age_first"], age, least=0.0, missing=False, middle=AGE),
         *(draw.ranks(n, rng) < events[end] / max(lived, 1) for end in ("birth", "death")),
     )
 
@@ -50,7 +55,7 @@ def clusters(margin: dict | None, n: int, rng: np.random.Generator) -> np.ndarra
     if margin is None:
         return np.arange(n)
     by_person = draw.numbers(margin, draw.ranks(n, rng), least=1.0, missing=False)
-    sizes = np.nan_to_num(by_person, nan=1.0).astype(np.int64)
+    sizes = np.nan_to_num(by_person, nan=1.0).clip(max=n).astype(np.int64)
     # Drawn by person, a cluster of size s comes up s times too often: keep one in s.
     kept = sizes[rng.random(n) < 1.0 / sizes]
     kept = np.concatenate([kept, np.ones(max(n - kept.sum(), 0), dtype=np.int64)])

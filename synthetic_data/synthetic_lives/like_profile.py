@@ -1,81 +1,90 @@
-"""Reading a data profile: what `seqsae synth profile` wrote inside a secure server."""
+"""Reading a data profile: what `seqsae synth profile` wrote inside a secure server, and maybe somebody's editor after it."""
 
 import json
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
+
+from synthetic_lives import like_checks
 
 FORMAT = 1
 """Version of the document that is understood here."""
-
-_ONCE = {"integer": bool, "bins": list, "missing": int}
-_OFTEN = {"integer": bool, "bins": list, "subjects": int}
-_LEVELS = {"levels": list, "other": int, "missing": int}
-_EVENTS = {
-    "codes": list, "static_codes": list, "birth": int, "death": int, "per_subject": _ONCE, "at_once": _OFTEN, "gap_days": _OFTEN,
-    "year_first": _ONCE, "year_last": _ONCE, "age_first": _ONCE, "age_last": _ONCE,
-}  # fmt: skip
-_ALL = {
-    "kind": str, "subjects": int, "id_type": str, "events": _EVENTS, "sequences": {"length": _ONCE, "letters": list},
-    "clusters": _ONCE, "splits": _LEVELS, "covariates": list, "annotations": list, "labels": list,
-}  # fmt: skip
-_MAY_BE_NULL = {"events", "sequences", "clusters", "splits", "at_once", "gap_days"}
-_ENTRIES = {
-    "codes": {"code": str, "subjects": int},
-    "static_codes": {"code": str, "subjects": int},
-    "covariates": {"schema": {"name": str, "type": str, "level": str}, "margins": dict},
-    "annotations": {"covariate": str, "per_subject": _ONCE},
-    "labels": {"name": str, "per_subject": _ONCE, "values": dict},
-    "bins": {"subjects": int},
-    "levels": {"subjects": int},
-    "letters": {"letter": str},
-}
+REMEDY = "the profile was cut or edited, make it anew"
+SHOWN = 160
+"""Characters of a reason that an error repeats."""
 
 
 def read(profile: dict | Path | str) -> dict:
-    """A profile, from its file or as it is, checked for all that drawing needs.
+    """A profile, from its file or as it is, held to the JSON Schema `data_profile` and to what a schema cannot say.
 
-    Raises ValueError, one line, if it is no profile, was cut, or is of another version.
+    Raises ValueError, one line that names the file and the field, if it is no profile, was cut, is of another version, or
+    holds what no data set has.
     """
     where = "profile" if isinstance(profile, dict) else str(profile)
-    document = profile if isinstance(profile, dict) else _document(Path(profile))
+    document = _plain(profile, where) if isinstance(profile, dict) else _document(Path(profile))
     if not isinstance(document, dict) or "format" not in document:
         raise ValueError(f"{where}: no data profile; make one with `seqsae synth profile`")
     if document["format"] != FORMAT:
-        raise ValueError(
-            f"{where}: a profile of format {document['format']!r}, this version reads {FORMAT}; make the profile anew"
-        )
-    _check(document, _ALL, where)
-    if document["kind"] not in ("events", "sequences"):
-        raise ValueError(f"{where}: kind: {document['kind']!r} is neither events nor sequences; make the profile anew")
-    if document[document["kind"]] is None:
-        room = document["kind"]
-        raise ValueError(f"{where}: {room}: absent, though the profile is of {room}; make the profile anew")
-    for label in document["labels"]:
-        if Path(label["name"]).name != label["name"] or "\\" in label["name"]:
-            raise ValueError(f"{where}: labels: {label['name']!r} is no name of a file; rename the label table")
+        found = repr(document["format"])[:SHOWN]
+        raise ValueError(f"{where}: a profile of format {found}, this version reads {FORMAT}; make the profile anew")
+    fault = _misfit(document) or next(like_checks.faults(document), None)
+    if fault:
+        place, reason = fault
+        raise ValueError(f"{where}: {place[:SHOWN]}: {reason}; {REMEDY}")
     return document
 
 
-def _document(path: Path) -> dict:
+def _plain(profile: dict, where: str) -> dict:
+    """A copy as it would come out of a file. Raises ValueError for what no file could hold."""
     try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, IsADirectoryError):
-        raise ValueError(f"{path}: no such profile; make one with `seqsae synth profile`") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as cause:
-        raise ValueError(f"{path}: not valid JSON ({cause}); was the profile cut?") from None
+        return _parsed(json.dumps(profile))
+    except (TypeError, ValueError, RecursionError) as cause:
+        raise ValueError(f"{where}: not a JSON document ({_reason(cause)}); {REMEDY}") from None
 
 
-def _check(found: dict, wanted: dict, where: str) -> None:
-    """Raises ValueError naming the first field that is absent or of a wrong type."""
-    for name, kind in wanted.items():
-        place = f"{where}: {name}"
-        if name not in found:
-            raise ValueError(f"{place}: absent; the profile was cut or edited, make it anew")
-        value = found[name]
-        if value is None and name in _MAY_BE_NULL:
-            continue
-        if not isinstance(value, dict if isinstance(kind, dict) else kind):
-            raise ValueError(f"{place}: {type(value).__name__} where something else belongs; make the profile anew")
-        if isinstance(kind, dict):
-            _check(value, kind, place)
-        for entry in value if isinstance(value, list) else ():
-            _check(entry if isinstance(entry, dict) else {}, _ENTRIES[name], place)
+def _document(path: Path) -> dict:
+    if not path.is_file():
+        raise ValueError(f"{path}: no such profile; make one with `seqsae synth profile`")
+    try:
+        return _parsed(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise ValueError(f"{path}: cannot be read ({cause.strerror}); check the file and its permissions") from None
+    except (ValueError, RecursionError) as cause:
+        raise ValueError(f"{path}: not valid JSON ({_reason(cause)}); was the profile cut?") from None
+
+
+def _parsed(text: str) -> dict:
+    """Raises ValueError or RecursionError for what is not JSON, numbers that are not finite and broken Unicode among them."""
+    document = json.loads(text, parse_constant=_refused)
+    json.dumps(document, ensure_ascii=False).encode()
+    return document
+
+
+def _refused(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _reason(cause: Exception) -> str:
+    return "nested too deep" if isinstance(cause, RecursionError) else " ".join(str(cause).split())[:SHOWN]
+
+
+@cache
+def _validator():
+    from jsonschema import Draft202012Validator  # not for those who have no profile
+
+    text = (files("synthetic_lives") / "data_profile.schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(text))
+
+
+def _misfit(document: dict) -> tuple[str, str] | None:
+    """Field and reason of the plainest conflict with the schema."""
+    from jsonschema.exceptions import best_match
+
+    problem = best_match(_validator().iter_errors(document))
+    if problem is None:
+        return None
+    message = " ".join(problem.message.split())
+    if problem.validator == "pattern":  # which says less to a person than the field's description
+        message = f"{problem.instance!r} does not fit ({problem.schema['description'].rstrip('.')})"
+    short = message if len(message) <= SHOWN else f"{message[: SHOWN // 2]} ... {message[-SHOWN // 2 :]}"
+    return ".".join(str(part) for part in problem.absolute_path) or "the document", short

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests run without the package being installed, too
+sys.path.append(
+    str(Path(__file__).parent)
+)  # for what several of them share; last, since other folders have a conftest, too
 
 from synthetic_lives import make  # noqa: E402
 

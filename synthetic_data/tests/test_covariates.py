@@ -47,7 +47,9 @@ def _numbers(table: pl.DataFrame, field: dict) -> pl.Series:
 
 
 def z(x: np.ndarray, y: np.ndarray, strata: np.ndarray) -> float:
-    """Association of x and y within strata as a standard normal number (Mantel's score test)."""
+    """Association of x and y within strata as a standard normal number (Mantel's score test), where y is known."""
+    known = np.isfinite(y)
+    x, y, strata = x[known], y[known], strata[known]
     total = variance = 0.0
     for stratum in np.unique(strata):
         a, b = x[strata == stratum], y[strata == stratum]
@@ -136,6 +138,15 @@ def test_a_survival_has_entry_before_time_and_one_cause_at_most(lives):
     covariates = pl.read_parquet(lives / "covariates.parquet")
     time, event, entry, rival = (covariates[f"nursing_home_{key}"] for key in TIMES)
     assert (entry < time).all() and not (event & rival).any()
+    closed = [
+        column.is_null().to_list()
+        for column in (time, event, entry, rival, covariates["hospital_days"], covariates["loneliness"])
+    ]
+    codes = pl.read_parquet(lives / "data" / "*.parquet").filter(
+        pl.col("code").is_in(["MEDS_DEATH", "EMIGRATION//ABROAD"])
+    )
+    gone = covariates["subject_id"].is_in(codes["subject_id"].implode()).to_list()
+    assert all(nulls == gone for nulls in closed) and 0 < sum(gone) < len(gone) / 2
     assert 0.1 < event.mean() < 0.9 and 0.05 < rival.mean() < 0.9 and not (event | rival).all()
 
 

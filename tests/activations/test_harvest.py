@@ -210,6 +210,7 @@ def test_a_store_refuses_what_it_does_not_hold(data, tmp_path):
 
 def test_two_sites_come_from_one_forward_pass(data, tmp_path):
     one = model()
+    one.capture(one.collate([one.prepare(data[0])]), one.sites)  # before its first, a sample is run to the end
     calls = []
     one.module.embed.register_forward_hook(lambda *_: calls.append(1))
     seqsae.harvest(one, data, out=tmp_path, config=config(token_budget=10**6))

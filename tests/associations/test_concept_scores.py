@@ -8,7 +8,8 @@ from features.small_stores import Given, parts, store_of
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
 from seqsae.associations import concept_scores
-from seqsae.associations.concept_scores import concept_labels, concept_table, concepts, found
+from seqsae.associations.concept_room import concepts
+from seqsae.associations.concept_scores import concept_labels, concept_table, found
 from seqsae.errors import SeqsaeError
 from seqsae.features.sources import Neurons, Tokens
 from seqsae.records.covariates import Covariates
@@ -166,6 +167,8 @@ def test_found_asks_for_more_than_always_saying_yes():
     assert made["auroc"] == 0.75 and made["f1"] == pytest.approx(np.mean([f1 for f1, _ in rows]))
 
 
-def test_data_without_truth_is_refused(made):
-    with pytest.raises(SeqsaeError, match="no planted truth"):
-        concepts(made[0], Covariates())
+def test_the_one_door_gives_planted_concepts_too(made, table, tmp_path):
+    found_at_once = concepts(made[0], made[1], out=tmp_path)
+    assert found_at_once.planted.equals(table) and not found_at_once.has_annotations
+    with pytest.raises(SeqsaeError, match="no annotations, so there is no table 'pairs'"):
+        found_at_once.pairs  # noqa: B018

@@ -1,6 +1,7 @@
 """The third user's way: profile the real data, make a stand-in, run one config on both, with nothing but the data's path changed."""
 
 import json
+import signal
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from exports.clinic import write
 from synthetic_lives.like import make_like
 
 import seqsae
+from seqsae.cli import main
 from seqsae.exports.profile import profile, write_profile
 
 
@@ -136,3 +138,80 @@ def test_sequences_with_annotations_come_back_readable(tmp_path):
     }
     depth = like.annotations.filter(pl.col("covariate") == "depth")["value"].cast(pl.Float64)
     assert 2 < depth.mean() < 4
+
+
+def test_tables_of_three_subjects_hinder_neither_the_profile_nor_the_stand_in(tmp_path):
+    """Under a threshold the rare table is the normal case: nothing of it may be told but that it is there."""
+    folder = write(tmp_path / "real", n=60)
+    times = pl.read_parquet(folder / "labels/readmitted.parquet").head(3).select("subject_id", "prediction_time")
+    for kind, values in (
+        ("boolean", [True, False, True]),
+        ("integer", [4, 5, 6]),
+        ("float", [0.5, 1.5, 2.5]),
+        ("categorical", list("abc")),
+    ):
+        table = times.with_columns(pl.Series(f"{kind}_value", values))
+        table.write_parquet(folder / "labels" / f"rare_{kind}.parquet")
+    spans = pl.read_parquet(folder / "annotations.parquet")
+    rare = spans.head(3).with_columns(covariate=pl.lit("rare"))
+    pl.concat([spans, rare]).write_parquet(folder / "annotations.parquet")
+    file = write_profile(seqsae.dataset(folder), tmp_path / "profile.json")
+    known = json.loads(file.read_text())
+    rare = [entry for entry in known["labels"] if entry["name"].startswith("rare")]
+    assert [list(entry["values"].values()) for entry in rare] == [[None]] * 4
+    spans = known["annotations"][0]
+    assert spans["covariate"] == "rare" and spans["values"] is None and spans["length"] is None
+    like = seqsae.dataset(make_like(file, tmp_path / "lives"))
+    assert {entry["name"] for entry in rare} <= set(like.labels) and set(like.annotations["covariate"]) == {
+        "rare",
+        "state",
+    }
+
+
+def command(*words, monkeypatch, capsys) -> str:
+    """The one line of an error of the command line."""
+    monkeypatch.setattr("sys.argv", ["seqsae", *map(str, words)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    lines = capsys.readouterr().err.splitlines()
+    assert (
+        caught.value.code == 2
+        and lines[-1].startswith("seqsae: error: ")
+        and len([one for one in lines if "error" in one]) == 1
+    )
+    return lines[-1]
+
+
+@pytest.mark.parametrize("option", [("--preset", "tiny"), ("--strength", "2"), ("--documents",)])
+def test_an_option_that_says_nothing_of_a_profile_is_refused(option, tmp_path, monkeypatch, capsys):
+    words = ("synth", "make", "--like", tmp_path / "p.json", "--out", tmp_path / "o", *option)
+    assert f"{option[0]} is not for --like" in command(*words, monkeypatch=monkeypatch, capsys=capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_files():
+    """No file may grow beyond 2,000 bytes."""
+    resource = pytest.importorskip("resource")
+    former, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, former)
+
+
+@pytest.mark.parametrize("kind", ["make", "like", "profile"])
+def test_without_room_the_line_names_the_path_and_nothing_is_left(kind, tmp_path, real, request, monkeypatch, capsys):
+    profile_of = write_profile(seqsae.dataset(real), tmp_path / "p" / "p.json")
+    (tmp_path / "new").mkdir()
+    out = tmp_path / "new" / "out"
+    words = {
+        "make": ("make", "--preset", "tiny"),
+        "like": ("make", "--like", profile_of),
+        "profile": ("profile", real),
+    }[kind]
+    capsys.readouterr()
+    request.getfixturevalue("small_files")
+    line = command("synth", *words, "--out", out, monkeypatch=monkeypatch, capsys=capsys)
+    assert f"{out}: File too large; nothing of it is kept" in line
+    assert list((tmp_path / "new").iterdir()) == []

@@ -44,3 +44,11 @@ def test_no_label_for_features_in_no_cluster():
     clusters = pl.DataFrame({"feature": [0, 1, 3], "cluster": [0, 0, -1]})
     profile = pl.DataFrame({"feature": list(TOKENS), "best_token": list(TOKENS.values())})
     assert cluster_labels(clusters, profile, None) == {0: "DIAG//F32"}
+
+
+def test_clusters_of_one_name_are_told_apart_by_their_commonest_token():
+    tokens = {0: "LAB//a", 1: "LAB//b", 2: "LAB//c", 3: "LAB//e", 4: "LAB//f", 5: "LAB//g", 6: "JOB//A", 7: "JOB//A"}
+    clusters = pl.DataFrame({"feature": list(tokens), "cluster": [0, 0, 0, 1, 1, 1, 2, 2]})
+    profile = pl.DataFrame({"feature": list(tokens), "best_token": list(tokens.values())})
+    found = cluster_labels(clusters, profile, None)
+    assert found == {0: "LAB//…, as LAB//a", 1: "LAB//…, as LAB//e", 2: "JOB//A"}

@@ -230,7 +230,7 @@ def config(**fields):
 
 FAULTS = {
     "no config": (without("config.json"), {}, "no config.json there"),
-    "config no JSON": (lambda f: (f / "config.json").write_text("{"), {}, "config.json: not valid JSON"),
+    "config no JSON": (lambda f: (f / "config.json").write_text("{"), {}, "config.json: not a JSON document"),
     "pickled weights": (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), {}, "pickled weights are not read"),
     "cut weights": (lambda f: (f / "model.safetensors").write_bytes(b"\0" * 90), {}, "does not load as GPT2LMHeadModel"),
     "code of its own": (config(architectures=["MyEventModel"]), {}, "'MyEventModel' is none of the transformers library"),
@@ -251,6 +251,17 @@ FAULTS = {
     "an unknown layout": (None, {"static": "behind"}, "static = 'behind'; it is one of front, leave-out"),
     "an unknown start": (None, {"start": "[GO]"}, "start = '[GO]' is no token"),
     "no such site": (None, {"sites": ["transformer.h.9"]}, "transformer.h.9"),
+    "lists without end": (lambda f: (f / "config.json").write_text("[" * 100_000), {}, "nested too deep"),
+    "a vocabulary without end": (lambda f: (f / "vocabulary.json").write_text("[" * 100_000), {}, "nested too deep"),
+    "numbers for architectures": (config(architectures=[5]), {}, "architectures = [5] is no list of names"),
+    "an object for architectures": (config(architectures={"a": 1}), {}, "architectures = {'a': 1} is no list"),
+    "a length in letters": (None, {"max_length": "a"}, "max_length = 'a'; give a whole number"),
+    "a length of yes": (None, {"max_length": True}, "max_length = True; give a whole number"),
+    "half a length": (None, {"max_length": 9.5}, "max_length = 9.5; give a whole number"),
+    "half a start": (None, {"start": 1.5}, "start = 1.5; it is 'auto', 'none', a token or its id"),
+    "a list to start": (None, {"start": [1]}, "start = [1]; it is"),
+    "yes to start": (None, {"start": True}, "start = True; it is"),
+    "a number for a vocabulary": (None, {"vocabulary": 5}, "vocabulary = 5: give a path"),
     "another attention": (None, {"attention": "sideways"}, "'sideways'; it is 'causal' or 'bidirectional'"),
 }  # fmt: skip
 

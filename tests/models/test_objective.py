@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import seqsae
-from seqsae.errors import SeqsaeError
+from seqsae.errors import NoObjective
 from seqsae.models.objective import nats, targets
 from seqsae.records.record import Record
 
@@ -73,8 +73,10 @@ def test_a_module_may_name_its_ids_and_logits_otherwise():
 
 def test_a_model_without_them_is_told_what_to_give():
     model, batch = batch_of("causal", module=Says(named=False))
-    with pytest.raises(SeqsaeError, match="no logits .* in its dict; define logits, or give loss="):
+    with pytest.raises(NoObjective, match="no logits .* in its dict; define logits, or give loss="):
         model.logits(model.forward(batch))
+    with pytest.raises(NoObjective, match="no logits .* in its Tensor"):
+        model.logits(torch.zeros(2, 4, 10))  # a bare tensor may be states
     batch.inputs.pop("input_ids")
-    with pytest.raises(SeqsaeError, match="does not say which token ids its input holds"):
+    with pytest.raises(NoObjective, match="does not say which token ids its input holds"):
         targets(model, batch)

@@ -61,11 +61,21 @@ def test_train_makes_a_model_and_prints_its_losses(meds, tmp_path, monkeypatch, 
         (["train", "{meds}", "--out", "m", "--set", "epochs"], "give NAME=VALUE"),
         (["train", "{meds}", "--out", "m", "--set", "min_subjects=99"], "lower min_subjects"),
         (["train", "{meds}"], "--out"),
+        (["train", "{meds}", "--out", "{meds}"], "is the data's own folder"),
+        (["train", "{meds}", "--out", "{meds}/data/m"], "is the data's own folder"),
+        (["train", "{meds}", "--out", "{meds}/data/0.parquet"], "is the data's own folder"),
+        (["train", "{meds}", "--out", "file"], "--out file: is a file"),
+        (["train", "{meds}", "--out", "m", "--threads", "100000"], "--threads"),
+        (["train", "{meds}", "--out", "m", "--threads", "100000000000"], "--threads"),
+        (["train", "{meds}", "--out", "m", "--seed", "-1"], "--seed"),
+        (["train", "{meds}", "--out", "m", "--seed", str(2**64)], "--seed"),
+        (["train", "{meds}", "--out", "m", "--set", "device=tpu"], "device 'tpu'"),
         (["trian"], "trian"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(meds, tmp_path, monkeypatch, capsys, arguments, says):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
     assert run(monkeypatch, *(one.format(meds=meds) for one in arguments)) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("seqsae-life2vec: error: ") and says in last

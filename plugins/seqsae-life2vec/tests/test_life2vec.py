@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from life2vec_cases import PLAIN, life, network, record, words
+from safetensors.torch import load_file, save_file
 from seqsae_life2vec import folder
 from seqsae_life2vec.layout import Layout
 from seqsae_life2vec.model import Life2Vec
@@ -184,6 +185,12 @@ def _cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def _filled(path, value):
+    state = load_file(path)
+    state["head.g"] = torch.full_like(state["head.g"], value)
+    save_file(state, path)
+
+
 def _changed(path, change):
     document = json.loads(path.read_text())
     change(document)
@@ -199,11 +206,36 @@ def _changed(path, change):
         ("vocabulary.json", lambda path: _changed(path, lambda d: d["tokens"].append("X")), "not those the weights"),
         ("vocabulary.json", lambda path: _changed(path, lambda d: d["edges"].update(A=[1.0])), "not those the weights"),
         ("vocabulary.json", lambda path: _changed(path, lambda d: d.pop("rolled")), "no dict `rolled`"),
-        ("vocabulary.json", lambda path: path.write_text("{"), "not valid JSON"),
+        ("vocabulary.json", lambda path: path.write_text("{"), "not a JSON document"),
         ("config.json", lambda path: _changed(path, lambda d: d["shape"].update(d_hidden=33)), "tensors are not those"),
         ("config.json", lambda path: _changed(path, lambda d: d["shape"].update(d_hidden="x")), "of this version"),
         ("config.json", lambda path: _changed(path, lambda d: d["layout"].pop("reference")), "of this version"),
         ("config.json", lambda path: path.write_text("{}"), "does not describe"),
+        *(
+            ("config.json", lambda path, one=one: _changed(path, lambda d: d["shape"].update(one)), says)
+            for one, says in (
+                *(
+                    ({"n_heads": 0}, "n_heads = 0"),
+                    ({"d_model": -4}, "d_model = -4"),
+                    ({"d_model": 10**9}, "1 to 65,536"),
+                ),
+                *(({"dropout": 5.0}, "dropout = 5.0"), ({"dropout": float("nan")}, "dropout = nan")),
+                *(
+                    ({"n_blocks": 10**7}, "1 to 1,000"),
+                    ({"d_hidden": 10**12}, "d_hidden = "),
+                    ({"d_model": 0}, "d_model = 0"),
+                ),
+                *(({"days_per_unit": 0.0}, "days_per_unit"), ({"d_model": 65_536, "n_blocks": 1000}, "GiB, cpu has")),
+            )
+        ),
+        ("config.json", lambda path: _changed(path, lambda d: d["layout"].update(max_length=0)), "max_length = 0"),
+        ("config.json", lambda path: _changed(path, lambda d: d["layout"].update(max_length=-1)), "max_length = -1"),
+        ("config.json", lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
+        ("config.json", lambda path: path.write_text("[" * 100_000), "nested too deep"),
+        ("vocabulary.json", lambda path: _changed(path, lambda d: d["tokens"].__setitem__(10, [1])), "no text"),
+        ("vocabulary.json", lambda path: _changed(path, lambda d: d["edges"].update(A=5)), "no list of numbers"),
+        ("model.safetensors", lambda path: (path.unlink(), path.mkdir()), "model.safetensors: no such file"),
+        ("model.safetensors", lambda path: _filled(path, float("nan")), "NaN or infinite"),
         ("config.json", lambda path: path.unlink(), "config.json: no such file"),
     ],
 )
@@ -217,6 +249,8 @@ def test_a_spoilt_folder_is_refused_in_one_line(saved, name, spoil, says):
 def test_open_says_what_to_give(saved, tmp_path):
     with pytest.raises(SeqsaeError, match="give the folder"):
         open_life2vec()
+    with pytest.raises(SeqsaeError, match="device 'foo'"):
+        open_life2vec(saved, device="foo")
     with pytest.raises(SeqsaeError, match="no such folder"):
         open_life2vec(tmp_path / "none")
     with pytest.raises(SeqsaeError, match="'events' or 'person'"):

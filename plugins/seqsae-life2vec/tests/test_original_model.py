@@ -16,6 +16,8 @@ from seqsae.errors import SeqsaeError
 from seqsae.records.record import Record
 from seqsae.testing import check_model
 
+CENTRE = "embedding.token.parametrizations.weight."
+
 STORED = {"n_heads": 3, "n_local": 2, "local_window_size": 3, "max_length": 17}
 
 
@@ -185,6 +187,18 @@ def _without(key):
         (lambda path: _save(path, lambda s: s | {"embedding.res_age.weights": torch.ones(3)}), r"takes \[1\]"),
         (lambda path: _save(path, _without("encoders.0.position_wise.hidden2ff.weight")), "no matrix"),
         (lambda path: _save(path, lambda s: s | {"encoders.999999999.x": torch.ones(2)}), "not numbered"),
+        (lambda path: _save(path, lambda s: s | {5: torch.ones(2)}), "the key 5 is no name"),
+        (lambda path: _save(path, lambda s: s | {("a", "b"): torch.ones(2)}), "is no name"),
+        *(
+            (
+                lambda path, key=key, bad=bad: _save(path, lambda s: s | {key: s[key].float() * bad}),
+                f"{key[:9]}.* NaN or infinite",
+            )
+            for key in (CENTRE + "0.ignore_index", CENTRE + "original", "encoders.1.attention_sublayer.norm.weights")
+            for bad in (float("nan"), float("inf"))
+        ),
+        (lambda path: _save(path, lambda s: s | {CENTRE + "0.ignore_index": torch.tensor([0.5])}), "names tokens"),
+        (lambda path: _save(path, lambda s: s | {CENTRE + "0.ignore_index": torch.tensor([99])}), "names tokens"),
     ],
 )
 def test_a_spoilt_file_is_refused_in_one_line(tmp_path, files, monkeypatch, spoil, says):
@@ -214,6 +228,34 @@ def test_a_wrong_vocabulary_is_refused_in_one_line(files, write, says):
     write(files[1])
     with pytest.raises(SeqsaeError, match=says):
         seqsae.open_model("life2vec", path=files[0], vocabulary=files[1])
+
+
+@pytest.mark.parametrize("name", ["window", "max_length", "heads"])
+@pytest.mark.parametrize("value", [10**9, 0, -1, 2.5, True, "3"])
+def test_impossible_sizes_are_refused_in_one_line(tmp_path, files, name, value):
+    torch.save(transformer_state(**SIZES), tmp_path / "x.pth")
+    with pytest.raises(SeqsaeError, match=f"{name} = "):
+        seqsae.open_model("life2vec", path=tmp_path / "x.pth", vocabulary=files[1], **OPTIONS | {name: value})
+
+
+def test_a_window_longer_than_the_life_sees_all_of_it(tmp_path, files):
+    torch.save(transformer_state(**SIZES), tmp_path / "x.pth")
+    ids = document(9, 17)[0]
+    found = []
+    for window in (17, 60_000):
+        options = OPTIONS | {"window": window}
+        model = seqsae.open_model("life2vec", path=tmp_path / "x.pth", vocabulary=files[1], **options)
+        batch = model.collate([model.prepare(seqsae.dataset([{"input_ids": ids}])[0])])
+        found.append(model.capture(batch, ["blocks.1"])["blocks.1"])
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("mask", [[[1], [1, 2]], [1], [1, 0] * 8 + [1], "x"], ids=str)
+def test_a_wrong_padding_mask_is_refused_in_one_line(files, mask):
+    model = seqsae.open_model("life2vec", path=files[0], vocabulary=files[1])
+    data = seqsae.dataset([{"input_ids": document(9, 17)[0], "padding_mask": mask}])
+    with pytest.raises(SeqsaeError, match="subject 0: "):
+        model.prepare(data[0])
 
 
 def test_an_uncentred_table_is_read_as_it_is(tmp_path, files):

@@ -252,12 +252,40 @@ def test_rate_rises_then_falls_to_nothing():
         ({"epochs": True}, "type int"),
         ({"head": "other"}, "'published' or 'plain'"),
         ({"reference": "soon"}, "must be a date"),
-        ({"max_length": 3, "separators": True}, "4 or more"),
+        ({"max_length": 3, "separators": True}, "it must be 4 "),
+        ({"max_length": 10**12}, "max_length = 1000000000000"),
+        ({"epochs": 10**26}, "it must be 1 to 1,000,000"),
+        ({"d_model": 10**9}, "it must be 1 to"),
+        ({"d_hidden": 10**6, "d_model": 65_536, "n_blocks": 1000}, "GiB, cpu has"),
+        ({"mask_share": 1e-12}, "0.001 or more"),
+        ({"learning_rate": float("inf")}, "finite"),
+        ({"learning_rate": 1e30}, "at most 1,000,000"),
+        ({"gate": float("inf")}, "finite"),
+        ({"token_start": float("inf")}, "finite"),
+        ({"token_start": 1e300}, "0 to 1,000,000"),
+        ({"dropout": float("nan")}, "finite"),
+        ({"device": "tpu"}, "device 'tpu'"),
+        ({"device": "meta"}, "device 'meta'"),
+        ({"device": ""}, "device ''"),
+        ({"device": "cuda:99"}, "device 'cuda:99'"),
     ],
 )
 def test_impossible_options_are_refused(tmp_path, options, says):
     with pytest.raises(SeqsaeError, match=says):
         training.train(lives(10), np.arange(5), np.arange(5, 10), tmp_path, 0, **options)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**64])
+def test_impossible_seeds_are_refused(tmp_path, seed):
+    with pytest.raises(SeqsaeError, match="seed = "):
+        training.train(lives(10), np.arange(5), np.arange(5, 10), tmp_path, seed)
+
+
+def test_moments_longer_than_the_network_reads_are_told_as_such(tmp_path):
+    when = np.array(["1990-01-01"] * 6, "datetime64[us]")
+    long = [Record(i, i, when, np.array(["A"] * 6, object), None) for i in range(12)]
+    with pytest.raises(SeqsaeError, match="no moment of the split fits into max_length = 5: 48 events clipped"):
+        training.train(long, np.arange(8), np.arange(8, 12), tmp_path, 0, max_length=5)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ import torch
 
 from seqsae.records.record import Record
 
+sys.path.append(str(Path(__file__).parent / "helpers"))  # a folder of its own, so that no other conftest is shadowed
+
 CACHE = Path(tempfile.gettempdir()) / "seqsae-test-packages"
 UNREACHABLE = ("Connection", "connection", "Temporary failure", "timed out", "not known")
 

@@ -1,33 +1,11 @@
 import json
 
 import pytest
-from seqsae_protein.alphabet import Alphabet, char_encode, read
+from seqsae_protein.alphabet import Alphabet, read
 
 from seqsae.errors import SeqsaeError
 
 TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"ACDEFGHIKLMNPQRSTVWY")
-
-
-def test_ids_are_the_tokens_places():
-    assert char_encode("ACY", Alphabet(TOKENS), "p").tolist() == [5, 6, 24]
-
-
-@pytest.mark.parametrize("letter", list("XBZU*-") + ["[UNK]"[0], " ", "É"])
-def test_an_unknown_letter_is_named_with_its_sequence_and_place(letter):
-    with pytest.raises(SeqsaeError) as caught:
-        char_encode(f"ACD{letter}F", Alphabet(TOKENS), "sp|P1")
-    assert f"sequence 'sp|P1': letter {letter!r} at residue 4" in str(caught.value)
-    assert "ACDEFGHIKLMNPQRSTVWY" in str(caught.value)
-
-
-def test_small_letters_are_refused_with_the_remedy():
-    with pytest.raises(SeqsaeError, match="letter 'a' at residue 2 is unknown; write residues as capital letters"):
-        char_encode("Aa", Alphabet(TOKENS), "p")
-
-
-def test_an_empty_sequence_is_refused():
-    with pytest.raises(SeqsaeError, match="sequence 'p' has no residues"):
-        char_encode("", Alphabet(TOKENS), "p")
 
 
 def test_special_tokens_are_found_by_name_and_are_no_letters():
@@ -62,7 +40,7 @@ def test_both_vocabulary_files_read_alike(tmp_path):
 
 
 def test_unusable_vocabulary_files_are_named(tmp_path):
-    with pytest.raises(SeqsaeError, match=r"no vocab\.txt and no tokenizer\.json"):
+    with pytest.raises(SeqsaeError, match=r"no vocab\.txt, tokenizer\.json or spiece\.model"):
         read(tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"model": {}}')
     with pytest.raises(SeqsaeError, match="no table of tokens and ids"):
@@ -73,3 +51,35 @@ def test_unusable_vocabulary_files_are_named(tmp_path):
     (tmp_path / "vocab.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SeqsaeError, match="not a readable vocabulary"):
         read(tmp_path)
+
+
+def piece(text, kind=None):
+    """A piece of a SentencePiece file: text, score 0.5 (4 bytes) and kind."""
+    data = text.encode()
+    body = (
+        b"\x0a" + bytes([len(data)]) + data + b"\x15\x00\x00\x00\x3f" + (b"" if kind is None else bytes([0x18, kind]))
+    )
+    return b"\x0a" + bytes([len(body)]) + body
+
+
+def test_the_vocabulary_of_prot_t5_reads_from_its_sentencepiece_file_and_from_tokenizers(tmp_path):
+    tokens = ["<pad>", "</s>", "<unk>", *(f"\u2581{letter}" for letter in "ALGVXU")]
+    data = b"".join(piece(token, 3 if token.startswith("<") else None) for token in tokens)
+    trailer = b"\x12\x04\x0a\x02ab" + b"\x29" + bytes(8) + b"\x20\xac\x02"  # other fields of every wire type
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    (one / "spiece.model").write_bytes(data + trailer)
+    (other / "tokenizer.json").write_text(
+        json.dumps({"model": {"type": "Unigram", "vocab": [[t, -1.0] for t in tokens]}})
+    )
+    alphabet = read(one)
+    assert alphabet.tokens == read(other).tokens == ("<pad>", "</s>", "<unk>", *"ALGVXU")
+    assert (alphabet.pad, alphabet.start, alphabet.end, alphabet.unknown, alphabet.mask) == (0, None, 1, 2, None)
+    for cut in (1, len(data) - 3, len(data) // 2):
+        (one / "spiece.model").write_bytes(data[:cut])
+        with pytest.raises(SeqsaeError, match="not a readable SentencePiece model"):
+            read(one)
+    (one / "spiece.model").write_bytes(b"no such thing")
+    with pytest.raises(SeqsaeError, match="not a readable SentencePiece model"):
+        read(one)

@@ -3,41 +3,16 @@
 import json
 
 import pytest
+import safetensors.torch
 import torch
 import transformers
 from seqsae_protein import hf
 from seqsae_protein.alphabet import read
+from tiny_models import AMINO, BERT, ESM, FAMILIES, PROTEINS, ROBERTA, rows_of, save
 
 from seqsae.errors import SeqsaeError
 from seqsae.records.record import Record
 from seqsae.testing import check_model, relative_l2
-
-AMINO = "ACDEFGHIKLMNPQRSTVWY"
-BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *AMINO]
-ESM = ["<cls>", "<pad>", "<eos>", "<unk>", *AMINO, "X", "B", ".", "-", "<null_1>", "<mask>"]
-ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", *AMINO, "<mask>"]
-SMALL = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 40}
-FAMILIES = {
-    "BertForMaskedLM": (BERT, dict(SMALL, max_position_embeddings=40)),
-    "RobertaForMaskedLM": (ROBERTA, dict(SMALL, max_position_embeddings=42, pad_token_id=1, type_vocab_size=1)),
-    "EsmForMaskedLM": (
-        ESM,
-        dict(
-            SMALL,
-            max_position_embeddings=42,
-            pad_token_id=1,
-            mask_token_id=len(ESM) - 1,
-            token_dropout=True,
-            position_embedding_type="rotary",
-        ),
-    ),
-    "GPT2LMHeadModel": (
-        ["<pad>", *AMINO],
-        {"n_embd": 24, "n_layer": 3, "n_head": 3, "n_positions": 40, "eos_token_id": None},
-    ),
-}
-PROTEINS = [Record(i, f"p{i}", sequence=s) for i, s in enumerate(["ACDEFGHIKLMNPQRSTVWY" * 2, "MKV", "WWYACDERT"])]
-PROTEINS[0] = Record(0, "p0", sequence=PROTEINS[0].sequence[:38])
 
 
 @pytest.fixture(params=FAMILIES)
@@ -50,17 +25,6 @@ def folder(kind, tmp_path):
     return save(kind, tmp_path / "model")
 
 
-def save(kind, path, **changes):
-    vocabulary, fields = FAMILIES[kind]
-    config = getattr(transformers, hf.FAMILIES[kind].config)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        fields = {"bos_token_id": None, **fields, "vocab_size": len(vocabulary), **changes}
-        getattr(transformers, kind)(config(**fields)).save_pretrained(path)
-    (path / "vocab.txt").write_text("\n".join(vocabulary))
-    return path
-
-
 def edit(folder, **changes):
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -70,18 +34,12 @@ def test_every_family_keeps_the_contract(folder):
     check_model(hf.open(folder), PROTEINS)
 
 
-def test_activations_are_those_of_transformers(folder, kind):
-    model = hf.open(folder)
-    batch = model.collate([model.prepare(record) for record in PROTEINS])
-    rows = model.capture(batch, model.sites)
-    reference = getattr(transformers, kind).from_pretrained(folder).eval()
-    with torch.no_grad():
-        hidden = reference(**batch.inputs, output_hidden_states=True).hidden_states
-    assert len(hidden) == len(rows) + 1
-    # where a norm follows the last block, transformers shows the last hidden state behind it
-    compared = list(model.sites)[:-1] if kind in ("EsmForMaskedLM", "GPT2LMHeadModel") else list(model.sites)
-    for index, site in enumerate(compared):
-        assert relative_l2(hidden[index + 1][batch.mask], rows[site]) < 1e-6
+def test_padded_rows_are_those_of_the_sequence_alone(folder):
+    model = hf.open(folder, sites="all")
+    together = rows_of(model, PROTEINS)
+    alone = [rows_of(model, [record]) for record in PROTEINS]
+    for site, rows in together.items():
+        assert relative_l2(rows, torch.cat([part[site] for part in alone])) < 1e-5, site
 
 
 def test_rows_are_residues_and_never_special_tokens(folder, kind):
@@ -93,14 +51,15 @@ def test_rows_are_residues_and_never_special_tokens(folder, kind):
         assert "".join(vocabulary[i] for i in ids[mask]) == "".join(sample.token) == record.sequence
         assert sample.event.tolist() == list(range(len(record.sequence)))
         assert mask.nonzero().flatten().tolist() == sample.position.tolist()
-        assert (sample.position[0], sample.length) == ((0, len(sample)) if "GPT2" in kind else (1, len(sample) + 2))
+        special = {"GPT2LMHeadModel": (0, 0), "T5EncoderModel": (0, 1)}.get(kind, (1, 2))  # before, and in all
+        assert (sample.position[0], sample.length - len(sample)) == special and sample.parts == 1
 
 
 def test_no_residue_becomes_the_unknown_token(tmp_path):
     """transformers 5 reads no file given as `vocab_file`: every residue would be [UNK], without an error."""
     folder = save("BertForMaskedLM", tmp_path)
     model = hf.open(folder)
-    ids = model.prepare(Record(0, "p", sequence=AMINO)).inputs.tolist()
+    ids = model.prepare(Record(0, "p", sequence=AMINO)).inputs[0].ids.tolist()
     assert BERT.index("[UNK]") not in ids and len(set(ids)) == 22
     for letter in "XBZU*":
         with pytest.raises(SeqsaeError, match="sequence 'p': letter"):
@@ -109,11 +68,14 @@ def test_no_residue_becomes_the_unknown_token(tmp_path):
 
 def test_letters_that_a_vocabulary_does_have_are_read(tmp_path):
     model = hf.open(save("EsmForMaskedLM", tmp_path))
-    assert ESM.index("X") in model.prepare(Record(0, "p", sequence="AXB")).inputs
+    assert ESM.index("X") in model.prepare(Record(0, "p", sequence="AXB")).inputs[0].ids
 
 
 def test_the_longest_sequence_fits_and_the_next_is_refused_by_name(folder, kind):
     model = hf.open(folder)
+    if kind == "T5EncoderModel":  # relative positions: no limit
+        assert len(model.prepare(Record(0, "p", sequence="A" * 5000))) == 5000
+        return
     longest = 40 if "GPT2" in kind else 38  # two special tokens
     sample = model.prepare(Record(0, "p", sequence="A" * longest))
     assert model.capture(model.collate([sample]), model.sites)
@@ -125,7 +87,7 @@ def test_hiding_puts_the_mask_token_there_and_nowhere_else(folder, kind):
     model = hf.open(folder)
     batch = model.collate([model.prepare(record) for record in PROTEINS])
     where = batch.mask & (torch.arange(batch.mask.shape[1]) % 3 == 0)
-    if "GPT2" in kind:
+    if kind in ("GPT2LMHeadModel", "T5EncoderModel"):  # the one is causal, the other has no mask token
         with pytest.raises(SeqsaeError, match="no masked readout"):
             model.hide(batch, where)
         return
@@ -137,18 +99,6 @@ def test_hiding_puts_the_mask_token_there_and_nowhere_else(folder, kind):
 
 def test_attention_is_told_by_family(folder, kind):
     assert hf.open(folder).attention == ("causal" if "GPT2" in kind else "bidirectional")
-
-
-def test_other_sites_can_be_named(tmp_path):
-    """What the MLP writes is `output.dense`; `output` has the residual added and is the block itself."""
-    site = "bert.encoder.layer.1"
-    model = hf.open(save("BertForMaskedLM", tmp_path), sites=[site, f"{site}.output.dense", f"{site}.output"])
-    rows = model.capture(model.collate([model.prepare(PROTEINS[0])]), model.sites)
-    assert torch.equal(rows[f"{site}.output"], rows[site])
-    assert not torch.allclose(rows[f"{site}.output.dense"], rows[site], atol=0.1)
-    assert model.sites == {site: 24, f"{site}.output.dense": 24, f"{site}.output": 24}
-    with pytest.raises(SeqsaeError, match="the model has no module 'bert.encoder.layer.9'"):
-        hf.open(tmp_path, sites=["bert.encoder.layer.9"])
 
 
 def test_the_name_and_fingerprint_follow_folder_and_weights(tmp_path):
@@ -188,8 +138,8 @@ def test_wrong_folders_are_named_in_one_line(tmp_path):
     with pytest.raises(SeqsaeError, match=r"no config\.json there"):
         hf.open(tmp_path / "nowhere")
     folder = save("BertForMaskedLM", tmp_path / "model")
-    edit(folder, architectures=["T5Model"])
-    with pytest.raises(SeqsaeError, match="architectures: T5Model; expected one of BertForMaskedLM"):
+    edit(folder, architectures=["T5Gemma"])
+    with pytest.raises(SeqsaeError, match="architectures: T5Gemma; expected one of BertForMaskedLM"):
         hf.open(folder)
     edit(folder, architectures=["BertForMaskedLM"], hidden_size=25)
     with pytest.raises(SeqsaeError, match=r"config\.json makes no BertForMaskedLM"):
@@ -224,3 +174,50 @@ def test_a_truncated_weight_file_is_one_line(folder):
 
 def test_the_alphabet_of_a_saved_folder(folder, kind):
     assert list(read(folder).tokens) == FAMILIES[kind][0]
+
+
+def test_a_t5_with_its_decoder_is_read_as_the_encoder_and_weights_may_be_half(tmp_path):
+    whole = hf.open(save("T5EncoderModel", tmp_path / "model"))
+    path = tmp_path / "model" / "model.safetensors"
+    state = {key: value.half() for key, value in safetensors.torch.load_file(path).items()}
+    state |= {"decoder.block.0.layer.0.layer_norm.weight": torch.ones(24), "lm_head.weight": torch.ones(2, 2)}
+    state["encoder.embed_tokens.weight"] = state["shared.weight"].clone()  # older files write both
+    safetensors.torch.save_file(state, path)
+    edit(tmp_path / "model", architectures=["T5ForConditionalGeneration"])
+    half = hf.open(tmp_path / "model")
+    for site, rows in rows_of(half, PROTEINS).items():
+        assert rows.dtype == torch.float32
+        assert 0 < relative_l2(rows_of(whole, PROTEINS)[site], rows) < 0.01
+    with pytest.raises(SeqsaeError, match="has no logits|no logits"):
+        half.logits(half.forward(half.collate([half.prepare(PROTEINS[1])])))
+
+
+def test_prot_bert_reads_rare_letters_as_x_when_asked(tmp_path):
+    folder = save("BertForMaskedLM", tmp_path, vocabulary=[*BERT, *"XUBZO"])
+    record = Record(0, "p", sequence="MUKZ")
+    plain, asked = hf.open(folder), hf.open(folder, rare="X")
+    x = asked.alphabet.letters["X"]
+    assert x not in plain.prepare(record).inputs[0].ids and plain.preparation is None
+    sample = asked.prepare(record)
+    assert (sample.inputs[0].ids == x).tolist() == [False, False, True, False, True, False]
+    assert "".join(sample.token) == "MUKZ", "a row says what stood in the sequence"
+    assert asked.account() == ["rare letters read as X: 2 in 1 sequence"] and asked.preparation != plain.preparation
+    with pytest.raises(SeqsaeError, match="model hf-protein: no option 'raer'"):
+        hf.open(folder, raer="X")
+
+
+def test_a_causal_model_goes_on_with_a_sequence_as_if_it_had_been_given(tmp_path):
+    model = hf.open(save("GPT2LMHeadModel", tmp_path / "gpt"))
+    grown = model.prepare(Record(0, "p", sequence="MK"))
+    for letter in "VC":
+        grown = model.extend(grown, model.alphabet.letters[letter])
+    given = model.prepare(Record(0, "p", sequence="MKVC"))
+    for field in ("token", "event", "position"):
+        assert getattr(grown, field).tolist() == getattr(given, field).tolist()
+    rows = [model.capture(model.collate([one]), model.sites) for one in (grown, given)]
+    assert grown.length == given.length and all(torch.equal(rows[0][site], rows[1][site]) for site in model.sites)
+    with pytest.raises(SeqsaeError, match="40 residues has no room for another; it reads 40"):
+        model.extend(model.prepare(Record(0, "p", sequence="A" * 40)), 3)
+    bert = hf.open(save("BertForMaskedLM", tmp_path / "bert"))
+    with pytest.raises(SeqsaeError, match="cannot be given further tokens"):
+        bert.extend(bert.prepare(PROTEINS[1]), 3)

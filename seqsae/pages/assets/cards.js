@@ -59,6 +59,8 @@ function card(row) {
     ),
     el("h4", {}, row.ties.some(isFound) || !row.ties.length ? "Associated with" : `Nothing found at q ≤ ${data.q}; nearest to it`),
     ties,
+    ...usedLines(row.feature),
+    ...conceptLines(row.feature),
     el("h4", {}, "Fires most on"),
     tokens,
   );

@@ -1,7 +1,10 @@
 // Draws the report.
 
+drawUsed();
 drawCovariates();
 drawConcepts();
+drawAnnotated();
+drawLayers();
 drawCards();
 drawFeatures();
 followSections();

@@ -1,13 +1,11 @@
 """Whether what is asked for can be trained here, told before anything is read or written."""
 
-import os
 from contextlib import suppress
 from dataclasses import replace
 
-import torch
-
 from seqsae.config import SaeConfig
 from seqsae.errors import SeqsaeError
+from seqsae.models.devices import memory
 from seqsae.sae.base import Recipe, build
 from seqsae.sae.spec import Spec
 from seqsae.sae.training.settings import budget_of, settled, specs_of
@@ -24,7 +22,7 @@ def checked(specs: list[Spec], d_model: int, device: str) -> list[Spec]:
     """
     recipes = [spec.recipe(d_model) for spec in specs]
     needed = sum(_COPIES * 4 * 2 * recipe.width * d_model for recipe in recipes)
-    there = _memory(device)
+    there = memory(device)
     if there is not None and needed > there:
         raise SeqsaeError(
             f"SAE training: {len(specs)} SAEs of up to {max(spec.width for spec in specs):,} latents at d_model {d_model:,} need "
@@ -45,13 +43,3 @@ def _check_options(recipe: Recipe) -> None:
     """Raises SeqsaeError if the architecture refuses its options: one of its width is made, of rows of one number."""
     with suppress(RuntimeError, ValueError, TypeError, IndexError):  # what only fails at that size is left to training
         build(replace(recipe, d_model=1, normalisation="none"))
-
-
-def _memory(device: str) -> int | None:
-    """Bytes of memory on the device; None if nobody knows."""
-    if device.startswith("cuda") and torch.cuda.is_available():
-        return torch.cuda.get_device_properties(device).total_memory
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None

@@ -45,13 +45,9 @@ def specs_of(config: SaeConfig) -> list[Spec]:
 
 def budget_of(config: SaeConfig, device: str) -> Budget:
     """The pass over the stream. Raises SeqsaeError if there is no such device here."""
-    import torch
+    from seqsae.models.devices import usable
 
-    try:
-        if torch.empty(0, device=device).device.type == "meta":
-            raise RuntimeError("it holds no numbers")
-    except (RuntimeError, AssertionError, TypeError) as cause:
-        raise SeqsaeError(f"device {device!r}: {str(cause).splitlines()[0]}; choose cpu, or one that is here") from None
+    usable(device)
     return Budget(config.steps, config.batch, every=config.check_every, device=device, dead_after=config.dead_after)
 
 

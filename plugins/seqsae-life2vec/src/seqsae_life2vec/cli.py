@@ -56,8 +56,8 @@ def train(
     set_: Annotated[
         list[str], typer.Option("--set", help="An option as NAME=VALUE, e.g. epochs=5; may be repeated.")
     ] = [],  # noqa: B006
-    seed: int = 0,
-    threads: Annotated[int, typer.Option(help="Threads; another number gives other roundings.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed, another model.", min=0, max=2**63 - 1)] = 0,
+    threads: Annotated[int, typer.Option(help="Threads; another number gives other roundings.", min=1, max=1024)] = 1,
 ) -> None:
     """Train on a MEDS folder: vocabulary and weights from the train split, losses on the select split."""
     import torch
@@ -66,6 +66,7 @@ def train(
     from seqsae_life2vec import training
 
     given = dict(_setting(one) for one in set_)
+    _apart(data, out)
     torch.set_num_threads(threads)
     records = seqsae.dataset(data)
     if records.kind != "events":
@@ -84,6 +85,15 @@ def train(
         typer.echo(
             f"held-out: the order of the moments told right {told['order_accuracy']:.3f} of the time, 0.333 by chance"
         )
+
+
+def _apart(data: Path, out: Path) -> None:
+    """Raises SeqsaeError if the model would be written among the data, or onto a file."""
+    here, there = out.resolve(), data.resolve()
+    if here == there or {there / "data", there / "metadata", there / "labels"} & {here, *here.parents}:
+        raise SeqsaeError(f"--out {out}: is the data's own folder; give another one")
+    if out.exists() and not out.is_dir():
+        raise SeqsaeError(f"--out {out}: is a file; give a folder")
 
 
 @app.command()

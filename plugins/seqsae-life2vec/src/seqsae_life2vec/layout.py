@@ -5,6 +5,8 @@ from datetime import date
 
 from seqsae.errors import SeqsaeError
 
+LONGEST = 1_048_576  # positions; no record is so long
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -22,6 +24,11 @@ class Layout:
     """Ages in whole years and positions in whole days, as published; else with their fractions."""
 
     def __post_init__(self):
+        if not self.least <= self.max_length <= LONGEST:
+            raise SeqsaeError(
+                f"life2vec: max_length = {self.max_length!r}; it must be {self.least} ([CLS], an event and the separators) "
+                f"to {LONGEST:,}"
+            )
         try:
             date.fromisoformat(self.reference)
         except ValueError:

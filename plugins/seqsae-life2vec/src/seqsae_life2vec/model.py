@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqsae.errors import SeqsaeError
+from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.models.contract import Batch, Sample, SequenceModel
+from seqsae.models.devices import usable
 from seqsae.progress import say
 from seqsae.records.record import Record
 from seqsae.shelf import digest
@@ -81,8 +82,11 @@ class Life2Vec(SequenceModel):
 
     def ids(self, batch: Batch) -> Tensor:
         if self.rows == "person":
-            raise SeqsaeError("life2vec: a person vector says no tokens; read rows = 'events', or give loss=")
+            raise NoObjective("life2vec: a person vector says no tokens; read rows = 'events', or give loss=")
         return batch.inputs["token"]
+
+    def logits(self, output: Tensor) -> Tensor:
+        return output
 
 
 def sites_of(network: Life2VecEncoder) -> dict[str, int]:
@@ -146,6 +150,7 @@ def open(path: str | Path | None = None, device: str = "cpu", rows: str = "event
     Raises:
         SeqsaeError: there is no model, its files do not belong together, or an option is not one of its kind.
     """
+    usable(device)
     if path is None:
         raise SeqsaeError(
             "life2vec: no path; give the folder of a trained model, or add [model.train] to the config to train one"

@@ -1,5 +1,6 @@
 """Every option of the training, with its reason, and the presets."""
 
+import math
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 
@@ -77,22 +78,19 @@ class Options:
 
     def __post_init__(self):
         for name in COUNTS:
-            _hold(self, name, getattr(self, name) >= 1, "1 or more")
+            _hold(self, name, 1 <= getattr(self, name) <= MOST, f"1 to {MOST:,}")
         for name in ("quantiles", "weight_decay", "gate", "time_gate", "token_start"):
-            _hold(self, name, getattr(self, name) >= 0, "0 or more")
+            _hold(self, name, 0 <= getattr(self, name) <= MOST, f"0 to {MOST:,}")
         for name in ("keep_share", "random_share", "dropout", "warmup", "order_weight"):
             _hold(self, name, 0 <= getattr(self, name) < 1, "0 or more and below 1")
-        least = self.layout.least
-        _hold(self, "max_length", self.max_length >= least, f"{least} or more: [CLS], an event and the separators")
-        _hold(self, "n_heads", self.d_model % self.n_heads == 0, f"a divisor of d_model = {self.d_model}")
-        _hold(self, "learning_rate", self.learning_rate > 0, "above 0")
-        _hold(self, "days_per_unit", self.days_per_unit > 0, "above 0")
-        _hold(self, "mask_share", 0 < self.mask_share < 1, "above 0 and below 1")
+        _hold(self, "learning_rate", 0 < self.learning_rate <= MOST, f"above 0 and at most {MOST:,}")
+        _hold(self, "mask_share", LEAST_SHARE <= self.mask_share < 1, f"{LEAST_SHARE} or more and below 1")
         _hold(self, "keep_share", self.keep_share + self.random_share < 1, "below 1 together with random_share")
         _hold(self, "objective", self.objective in OBJECTIVES, "'masked' or 'next'")
         masked = self.objective == "masked" or not self.order_weight
         _hold(self, "order_weight", masked, "0 with objective = 'next', where [CLS] sees nothing of the life")
         self.shape(16)
+        self.layout  # noqa: B018 (both check themselves)
 
     @property
     def layout(self) -> Layout:
@@ -121,6 +119,8 @@ class Options:
         return Start(self.gate, self.time_gate, self.token_start, self.spread)
 
 
+MOST = 1_000_000  # of whatever is counted or scaled: more can only be a slip
+LEAST_SHARE = 0.001  # each held-out life is read 1 / share times
 COUNTS = (
     *("d_model", "n_blocks", "n_heads", "d_hidden", "min_subjects", "epochs", "batch_size", "accumulate"),
     "checkpoint_every",
@@ -163,6 +163,8 @@ def _typed(name: str, value, kind: type) -> None:
     wanted = (int, float) if kind is float else kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         raise SeqsaeError(f"life2vec: {name} = {value!r}; it must be of type {kind.__name__}")
+    if kind is float and not math.isfinite(value):
+        raise SeqsaeError(f"life2vec: {name} = {value!r}; it must be a finite number")
 
 
 def _hold(options: Options, name: str, right: bool, rule: str) -> None:

@@ -1,8 +1,11 @@
 """What fixes a network's parameters and what they mean, apart from their values; and the values they start from."""
 
+import math
 from dataclasses import dataclass
 
 from seqsae.errors import SeqsaeError
+
+LARGEST = {"d_model": 65_536, "n_blocks": 1_000, "n_heads": 65_536, "d_hidden": 1_048_576}  # beyond all that is built
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,25 @@ class Shape:
     """Absolute positions are divided by it: the same functions of time, at a scale that a small step moves less."""
 
     def __post_init__(self):
+        for name, most in LARGEST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise SeqsaeError(f"life2vec: {name} = {getattr(self, name)!r}; it must be 1 to {most:,}")
+        if not 0 <= self.dropout < 1:
+            raise SeqsaeError(f"life2vec: dropout = {self.dropout!r}; it must be 0 or more and below 1")
+        if not (self.days_per_unit > 0 and math.isfinite(self.days_per_unit)):
+            raise SeqsaeError(f"life2vec: days_per_unit = {self.days_per_unit!r}; it must be a number above 0")
         if self.head not in ("published", "plain"):
             raise SeqsaeError(f"life2vec: head = {self.head!r}; it must be 'published' or 'plain'")
         if self.d_model % self.n_heads:
             raise SeqsaeError(f"life2vec: n_heads = {self.n_heads!r}; it must be a divisor of d_model = {self.d_model}")
+
+    @property
+    def n_weights(self) -> int:
+        """Numbers in the tables and matrices: all parameters but biases, gates and heads, told without building them."""
+        tables = 1 if self.tied and self.head == "published" else 2
+        return self.d_model * (
+            tables * self.n_tokens + self.n_blocks * (4 * self.d_model + 2 * self.d_hidden) + self.d_model
+        )
 
 
 @dataclass(frozen=True)

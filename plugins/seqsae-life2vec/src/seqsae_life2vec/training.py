@@ -1,9 +1,10 @@
 """Training: guess hidden or next tokens, and the order of moments. The train split alone is learnt from."""
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from seqsae_life2vec.network import Life2VecEncoder
 from seqsae_life2vec.options import Options
 from seqsae_life2vec.state import State
 from seqsae_life2vec.tokenizer import PREFIX, Encoded, encode
-from seqsae_life2vec.vocabulary import Vocabulary
+from seqsae_life2vec.vocabulary import SPECIALS, Vocabulary
+
+TRAINED = 16  # bytes a weight: itself, its gradient and two means, in float32
 
 
 def train(
@@ -44,6 +47,8 @@ def train(
         SeqsaeError: an unknown option, no subjects, subjects in both splits, or records that cannot be read.
     """
     chosen = options.parse(given)
+    folder.checked_size(chosen.shape(len(SPECIALS)), chosen.device, TRAINED, "life2vec")
+    check_seed(seed)
     subjects, heldout_ids = _subjects(train_subjects, heldout_subjects)
     words = learning.learn(
         lambda: (records[subject] for subject in subjects),
@@ -54,13 +59,19 @@ def train(
     )
     learning.tell(words)
     lives, heldout = (_lives(records, ids, words, chosen) for ids in (subjects, heldout_ids))
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    state = State(out, _key(chosen, seed, subjects, words))
+    out, key = Path(out), _key(chosen, seed, words, lives, heldout)
+    done = folder.kept(out, key)
+    if done is not None:
+        say(f"life2vec: {out} holds this very model already; nothing is trained")
+        return done
+    state = State(out, key)
     network = _network(words, chosen, seed)
-    steps = _fit(network, lives, chosen, seed, state)
-    told = _losses(network, lives, heldout, chosen, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    with _nothing_saved(state):
+        steps = _fit(network, lives, chosen, seed, state)
+        told = _losses(network, lives, heldout, chosen, seed)
     report = {
+        "key": key,
         "losses": told,
         "vocabulary": words.counts,
         "read": {"train": _counts(lives), "heldout": _counts(heldout)},
@@ -75,6 +86,12 @@ def train(
     folder.save(out, network, words, chosen.layout, report)
     state.remove()
     return report
+
+
+def check_seed(seed: int) -> None:
+    """Raises SeqsaeError for a seed that the random generators do not take."""
+    if not 0 <= seed < 2**63:
+        raise SeqsaeError(f"life2vec: seed = {seed}; it must be 0 to {2**63 - 1}")
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
@@ -109,15 +126,36 @@ def _fit(network: Life2VecEncoder, lives: list[Encoded], chosen: Options, seed: 
 
 
 def _step(network, optimiser: torch.optim.Optimizer, batch: list[Encoded], chosen: Options, seed: tuple) -> None:
-    """One step of the optimiser, over `accumulate` forward passes; every draw in it follows from `seed`."""
+    """One step of the optimiser, over `accumulate` forward passes; every draw in it follows from `seed`.
+
+    Raises:
+        FloatingPointError: the gradient is not finite.
+    """
     parts = [batch[start : start + chosen.batch_size] for start in range(0, len(batch), chosen.batch_size)]
     optimiser.zero_grad()
     with _seeded(chosen, seed):
         for number, part in enumerate(parts):
             question = objectives.ask(part, chosen, network.shape.n_tokens, *seed, number)
             (objectives.loss(network, question, chosen) * (len(part) / len(batch))).backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    if not torch.isfinite(norm):
+        raise FloatingPointError("the gradient")
     optimiser.step()
+
+
+@contextmanager
+def _nothing_saved(state: State) -> Iterator[None]:
+    """Inside, numbers that are not finite end the training in one line and leave nothing behind."""
+    try:
+        yield
+    except FloatingPointError as cause:
+        state.remove()
+        with suppress(OSError):
+            state.folder.parent.rmdir()  # if nothing else is in it
+        raise SeqsaeError(
+            f"life2vec: {cause} is not a finite number, and nothing is saved; give a lower learning_rate, or starting values "
+            "and days_per_unit nearer to those of the presets"
+        ) from None
 
 
 @contextmanager
@@ -141,6 +179,7 @@ def _optimiser(network: Life2VecEncoder, chosen: Options) -> torch.optim.AdamW:
 
 
 def _network(words: Vocabulary, chosen: Options, seed: int) -> Life2VecEncoder:
+    folder.checked_size(chosen.shape(len(words)), chosen.device, TRAINED, "life2vec")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Life2VecEncoder(chosen.shape(len(words)), chosen.start).to(chosen.device)
@@ -150,16 +189,27 @@ def _losses(network: Life2VecEncoder, lives: list[Encoded], heldout: list[Encode
     model = losses.nats(network, heldout, max(1, round(1 / chosen.mask_share)), seed)
     unigram = losses.unigram(lives, heldout, network.shape.n_tokens)
     told = {"unit": f"nats per {chosen.objective} event", "unigram": unigram, "model": model}
+    if not math.isfinite(model):
+        raise FloatingPointError("the held-out loss")
     told["perplexity"] = math.exp(min(model, 700.0))
     if network.order is not None:
         told["order_accuracy"] = losses.order_accuracy(network, heldout, seed)
     return told
 
 
-def _key(chosen: Options, seed: int, subjects: list[int], words: Vocabulary) -> str:
-    """What a kept state must be of to be gone on from."""
+def _key(chosen: Options, seed: int, words: Vocabulary, lives: list[Encoded], heldout: list[Encoded]) -> str:
+    """What a kept state or model must be of to be gone on from: options, seed and every number the network is shown."""
     learnt = [words.tokens, words.edges, words.rolled]
-    return digest({"options": asdict(chosen), "seed": seed, "train": subjects, "vocabulary": learnt})
+    data = [_digest(part) for part in (lives, heldout)]
+    return digest({"options": asdict(chosen), "seed": seed, "vocabulary": learnt, "data": data})
+
+
+def _digest(lives: list[Encoded]) -> str:
+    whole = hashlib.sha256()
+    for life in lives:
+        for channel in (life.token, life.age, life.time, life.moment):
+            whole.update(channel.tobytes() + b"\0")
+    return whole.hexdigest()
 
 
 def _counts(lives: list[Encoded]) -> dict[str, int]:
@@ -189,7 +239,7 @@ def _lives(records, subjects: list[int], words: Vocabulary, chosen: Options) -> 
     read = [encode(records[subject], words, chosen.layout) for subject in subjects]
     lives = [life for life in read if (life.moment > PREFIX).any()]
     if not lives:
-        raise SeqsaeError("life2vec: no subject of the split has an event with a time; check the records")
+        _none(read, chosen)
     counts = _counts(read)
     told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
     without = len(read) - len(lives)
@@ -197,3 +247,12 @@ def _lives(records, subjects: list[int], words: Vocabulary, chosen: Options) -> 
         f"life2vec: read {len(lives):,} lives: {told}" + (f"; {without:,} without an event left out" if without else "")
     )
     return lives
+
+
+def _none(read: list[Encoded], chosen: Options) -> None:
+    clipped = _counts(read)["events_clipped"]
+    if clipped:
+        raise SeqsaeError(
+            f"life2vec: no moment of the split fits into max_length = {chosen.max_length}: {clipped:,} events clipped; give more"
+        )
+    raise SeqsaeError("life2vec: no subject of the split has an event with a time; check the records")

@@ -5,17 +5,19 @@ A tokenizer that does not find its vocabulary file turns every residue into the 
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from seqsae.errors import SeqsaeError
+from seqsae_protein import spiece
 
 PAD = ("[PAD]", "<pad>")
 START = ("[CLS]", "<cls>", "<s>", "<bos>", "<|bos|>")
 END = ("[SEP]", "<eos>", "</s>", "<|eos|>")
 MASK = ("[MASK]", "<mask>")
+UNKNOWN = ("[UNK]", "<unk>")
+WORD = "\u2581"  # stands before a letter in the vocabularies of SentencePiece, which take it for a word
 BRACKETS = ("[]", "<>")  # a special token stands in one of these
 
 
@@ -61,41 +63,24 @@ class Alphabet:
     def mask(self) -> int | None:
         return self._first(MASK)
 
+    @property
+    def unknown(self) -> int | None:
+        return self._first(UNKNOWN)
+
     def _first(self, names: tuple[str, ...]) -> int | None:
         return next((self.tokens.index(name) for name in names if name in self.tokens), None)
 
 
-def char_encode(sequence: str, alphabet: Alphabet, name: str) -> np.ndarray:
-    """Token ids of the residues, int64 [n], without special tokens.
-
-    Args:
-        name: what the sequence is called, for errors.
-    Raises:
-        SeqsaeError: no residues, or a letter that is not in the alphabet, with its place counted from 1.
-    """
-    if not sequence:
-        raise SeqsaeError(f"sequence {name!r} has no residues; leave it out")
-    for place, letter in enumerate(sequence, start=1):
-        if letter not in alphabet.letters:
-            remedy = _remedy(letter, alphabet)
-            raise SeqsaeError(f"sequence {name!r}: letter {letter!r} at residue {place} is unknown; {remedy}")
-    return np.array([alphabet.letters[letter] for letter in sequence], dtype=np.int64)
-
-
-def _remedy(letter: str, alphabet: Alphabet) -> str:
-    if letter.upper() in alphabet.letters:
-        return "write residues as capital letters"
-    return f"the model knows {''.join(alphabet.letters)}; replace the letter or leave the sequence out"
-
-
 def read(folder: Path) -> Alphabet:
-    """The alphabet of a model folder, from vocab.txt or tokenizer.json. Raises SeqsaeError if neither can be used."""
+    """The alphabet of a model folder: vocab.txt, tokenizer.json or spiece.model. Raises SeqsaeError if none can be used."""
     if (folder / "vocab.txt").is_file():
         return read_lines(folder / "vocab.txt")
     if (folder / "tokenizer.json").is_file():
         return _read_tokenizer(folder / "tokenizer.json")
+    if (folder / "spiece.model").is_file():
+        return Alphabet(_letters(spiece.pieces(folder / "spiece.model")), str(folder / "spiece.model"))
     raise SeqsaeError(
-        f"{folder}: no vocab.txt and no tokenizer.json there; put the model's vocabulary beside its weights"
+        f"{folder}: no vocab.txt, tokenizer.json or spiece.model there; put the model's vocabulary beside its weights"
     )
 
 
@@ -116,7 +101,9 @@ def _read_tokenizer(path: Path) -> Alphabet:
     """A vocabulary from a tokenizers file: `model.vocab` and `added_tokens`, each token with its id."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        vocabulary = dict(document["model"]["vocab"])
+        table = document["model"]["vocab"]  # token -> id, or in SentencePiece's kind [token, score] in order of id
+        pairs = table.items() if isinstance(table, dict) else ((piece, place) for place, (piece, _) in enumerate(table))
+        vocabulary = dict(pairs)
         vocabulary.update({token["content"]: token["id"] for token in document.get("added_tokens") or []})
         ids = {int(index): str(token) for token, index in vocabulary.items()}
     except (OSError, ValueError, KeyError, TypeError):
@@ -124,7 +111,12 @@ def _read_tokenizer(path: Path) -> Alphabet:
     if sorted(ids) != list(range(len(vocabulary))):
         last = len(vocabulary) - 1
         raise SeqsaeError(f"{path}: its token ids are not 0 to {last}, each once; give the model's vocab.txt instead")
-    return Alphabet(tuple(ids[index] for index in range(len(ids))), str(path))
+    return Alphabet(_letters(ids[index] for index in range(len(ids))), str(path))
+
+
+def _letters(tokens: Iterable[str]) -> tuple[str, ...]:
+    """Tokens without the mark of a word, but for the mark alone."""
+    return tuple(token.removeprefix(WORD) or token for token in tokens)
 
 
 def _special(token: str) -> bool:

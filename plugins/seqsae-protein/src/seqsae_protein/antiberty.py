@@ -6,10 +6,13 @@ Give it whole variable domains (V and J): on bare V genes its sense of species f
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from seqsae_protein import hf, weights
 from seqsae_protein.alphabet import read_lines
+from seqsae_protein.families import FAMILIES
 from seqsae_protein.packages import shipped
+from seqsae_protein.reading import reading
 from seqsae_protein.residues import ResidueModel
 
 REQUIREMENT = "antiberty==0.1.3"
@@ -17,21 +20,29 @@ FOLDER = "trained_models/AntiBERTy_md_smooth"
 HEADS = ("cls.species.", "cls.chain.", "cls.graft.")  # classifiers beside the masked LM, not used here
 
 
-def open(path: str | Path | None = None, *, sites: Iterable[str] | None = None, device: str = "cpu") -> ResidueModel:
+def open(
+    path: str | Path | None = None,
+    *,
+    sites: Iterable[str] | str | None = None,
+    device: str = "cpu",
+    **policies: Any,
+) -> ResidueModel:
     """AntiBERTy with its residual stream, `bert.encoder.layer.0` to `.7`, as sites.
 
     Args:
         path: folder with config.json and pytorch_model.bin; default: the one in the installed package. The vocabulary
             lies in the folder above, as in the package.
         sites: other module paths, for example `bert.encoder.layer.3.output.dense` (what the MLP writes) or
-            `bert.encoder.layer.3.intermediate` (its hidden neurons).
+            `bert.encoder.layer.3.intermediate` (its hidden neurons), or kinds of sites (`families.KINDS`).
+        policies: as in `seqsae_protein.hf.open`.
     Raises:
         SeqsaeError: the package is not installed, or a file is missing or damaged.
     """
+    policy = reading(policies, "antiberty")
     folder = shipped("antiberty", REQUIREMENT, FOLDER) if path is None else Path(path)
     fields = hf.read_config(folder)
     alphabet = read_lines(folder.parent / "vocab.txt")
     module = hf.build("BertForMaskedLM", fields, alphabet, str(folder))
-    spare = (*hf.FAMILIES["BertForMaskedLM"].spare, *HEADS)
+    spare = (*FAMILIES["BertForMaskedLM"].spare, *HEADS)
     weights.fill(module, weights.read_folder(folder), str(folder), spare)
-    return hf.residue_model(module, alphabet, name="antiberty", sites=sites, device=device)
+    return hf.residue_model(module, alphabet, name="antiberty", sites=sites, device=device, policy=policy)

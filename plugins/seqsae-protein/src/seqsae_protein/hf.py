@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import transformers
@@ -12,41 +12,10 @@ from torch import nn
 from seqsae.errors import SeqsaeError
 from seqsae_protein import weights
 from seqsae_protein.alphabet import Alphabet, read
+from seqsae_protein.families import ALIASES, FAMILIES, chosen, context, family
+from seqsae_protein.reading import STRICT, Reading, reading
 from seqsae_protein.residues import ResidueModel
 
-
-class Family(NamedTuple):
-    """Where things are in an architecture."""
-
-    config: str
-    """Name of its config class."""
-    blocks: str
-    """Module path of the list of blocks; the output of block i is the residual stream after it."""
-    context: str
-    """Config field with the rows of the position table."""
-    reserved: str
-    """What of these rows is no position: "" none, "padding" those up to the padding id, "ends" two."""
-    spare: tuple[str, ...]
-    """Prefixes of weights that are not needed: poolers, pre-training heads."""
-    attention: str = "bidirectional"
-
-
-FAMILIES = {
-    "BertForMaskedLM": Family(
-        "BertConfig", "bert.encoder.layer", "max_position_embeddings", "", ("bert.pooler.", "cls.seq_relationship.")
-    ),
-    "RobertaForMaskedLM": Family(
-        "RobertaConfig", "roberta.encoder.layer", "max_position_embeddings", "padding", ("roberta.pooler.",)
-    ),
-    "EsmForMaskedLM": Family(
-        "EsmConfig",
-        "esm.encoder.layer",
-        "max_position_embeddings",
-        "padding",
-        ("esm.pooler.", "esm.contact_head.", "esm.embeddings.position_embeddings."),
-    ),
-    "GPT2LMHeadModel": Family("GPT2Config", "transformer.h", "n_positions", "", ("score.",), "causal"),
-}
 SHAPE = (  # config fields that change what the weights compute: part of the fingerprint
     "hidden_size",
     "num_hidden_layers",
@@ -62,33 +31,47 @@ SHAPE = (  # config fields that change what the weights compute: part of the fin
     "emb_layer_norm_before",
     "pad_token_id",
     "mask_token_id",
+    "d_ff",
+    "d_kv",
+    "feed_forward_proj",
+    "relative_attention_num_buckets",
+    "relative_attention_max_distance",
+    "rope_parameters",
 )
 UNUSED = ("architectures", "auto_map", "_name_or_path", "transformers_version", "model_type", "dtype", "torch_dtype")
 
 
 def open(
-    path: str | Path | None = None, *, name: str | None = None, sites: Iterable[str] | None = None, device: str = "cpu"
+    path: str | Path | None = None,
+    *,
+    name: str | None = None,
+    sites: Iterable[str] | str | None = None,
+    device: str = "cpu",
+    **policies: Any,
 ) -> ResidueModel:
-    """The model in a folder with config.json, weights and vocab.txt or tokenizer.json. Nothing is fetched.
+    """The model in a folder with config.json, weights and vocab.txt, tokenizer.json or spiece.model. Nothing is fetched.
 
     Args:
         name: how to call it in manifests; default: the folder's name.
-        sites: module paths to read; default: the residual stream after every block.
+        sites: module paths or kinds of sites (`families.KINDS`); default: the residual stream after every block.
+        policies: `gaps`, `stops`, `rare`, `unknown`, `long`, `overlap`, `longest`, as in `Reading`.
     Raises:
-        SeqsaeError: no such folder, another architecture, tokens of several characters, or damaged weights.
+        SeqsaeError: no such folder, another architecture, tokens of several characters, damaged weights, a wrong option.
     """
     if path is None:
         raise SeqsaeError("model hf-protein: no path; give the folder that holds config.json and the weights")
-    folder = Path(path)
+    folder, policy = Path(path), reading(policies, "hf-protein")
     fields = read_config(folder)
-    named = [kind for kind in fields.get("architectures") or [] if kind in FAMILIES]
+    named = [ALIASES.get(kind, kind) for kind in fields.get("architectures") or []]
+    named = [kind for kind in named if kind in FAMILIES]
     if not named:
         found = ", ".join(fields.get("architectures") or []) or "none"
         raise SeqsaeError(f"{folder / 'config.json'}: architectures: {found}; expected one of {', '.join(FAMILIES)}")
     alphabet = read(folder)
     module = build(named[0], fields, alphabet, str(folder))
     weights.fill(module, weights.read_folder(folder), str(folder), FAMILIES[named[0]].spare)
-    return residue_model(module, alphabet, name=name or folder.resolve().name, sites=sites, device=device)
+    called = name or folder.resolve().name
+    return residue_model(module, alphabet, name=called, sites=sites, device=device, policy=policy)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -131,36 +114,29 @@ def build(kind: str, fields: dict[str, Any], alphabet: Alphabet, where: str) -> 
 
 
 def residue_model(
-    module: nn.Module, alphabet: Alphabet, *, name: str, sites: Iterable[str] | None = None, device: str = "cpu"
+    module: nn.Module,
+    alphabet: Alphabet,
+    *,
+    name: str,
+    sites: Iterable[str] | str | None = None,
+    device: str = "cpu",
+    policy: Reading = STRICT,
 ) -> ResidueModel:
     """A filled module of one of `FAMILIES` as a SequenceModel."""
-    family = FAMILIES[type(module).__name__]
     config = module.config
     fields = {key: getattr(config, key) for key in SHAPE if hasattr(config, key)}
     return ResidueModel(
         module,
-        residual_sites(module) if sites is None else dict.fromkeys(sites),
+        chosen(module, sites),
         alphabet,
         context(module),
+        policy,
+        family(module).starts,
         name=name,
-        attention=family.attention,
+        attention=family(module).attention,
         config={"architecture": type(module).__name__, **fields},
         device=device,
     )
-
-
-def residual_sites(module: nn.Module) -> dict[str, int]:
-    """Site -> width of the residual stream after each block."""
-    blocks = FAMILIES[type(module).__name__].blocks
-    return {f"{blocks}.{index}": module.config.hidden_size for index in range(module.config.num_hidden_layers)}
-
-
-def context(module: nn.Module) -> int:
-    """The longest input the module takes, special tokens included."""
-    family = FAMILIES[type(module).__name__]
-    rows = getattr(module.config, family.context)
-    # RoBERTa counts positions from the padding id + 1, so the rows up to it are never used; ESM keeps the layout.
-    return rows - module.config.pad_token_id - 1 if family.reserved == "padding" else rows
 
 
 def _usable(fields: dict[str, Any], alphabet: Alphabet) -> dict[str, Any]:

@@ -1,8 +1,36 @@
 """Clusters of similar sequences, so that whole clusters can go to one split."""
 
+from pathlib import Path
+
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
+
+from seqsae.errors import SeqsaeError
+from seqsae.records.sequences import read_lines
+from seqsae_protein.feature_table import accession
+
+
+def from_file(path: Path, names: list[str]) -> list[str]:
+    """The cluster of each name, from the table that mmseqs2 writes: on each line representative, tab, member.
+
+    Raises SeqsaeError for a line that is no such pair, a name in two clusters, or one in none.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        cells = [accession(cell.strip()) for cell in line.split("\t")]
+        if not line.strip():
+            continue
+        if len(cells) != 2 or not all(cells):
+            raise SeqsaeError(f"{path}, line {number}: expected a representative and a member with a tab between")
+        if found.setdefault(cells[1], cells[0]) != cells[0]:
+            raise SeqsaeError(f"{path}, line {number}: {cells[1]!r} is in two clusters; give each sequence one")
+    absent = [name for name in names if name not in found]
+    if absent:
+        raise SeqsaeError(
+            f"{path}: {len(absent):,} of {len(names):,} sequences are in no cluster, {absent[0]!r} for one"
+        )
+    return [found[name] for name in names]
 
 
 def clusters(sequences: list[str], threshold: float = 0.6, k: int = 3) -> np.ndarray:

@@ -15,6 +15,7 @@ from seqsae.errors import SeqsaeError
 from seqsae_protein import hf, weights
 from seqsae_protein.alphabet import Alphabet
 from seqsae_protein.packages import shipped
+from seqsae_protein.reading import reading
 from seqsae_protein.residues import ResidueModel
 
 REQUIREMENT = "sapiens==1.0.5"
@@ -52,20 +53,24 @@ def open(
     path: str | Path | None = None,
     *,
     chain: Literal["heavy", "light"] = "heavy",
-    sites: Iterable[str] | None = None,
+    sites: Iterable[str] | str | None = None,
     device: str = "cpu",
+    **policies: Any,
 ) -> ResidueModel:
     """Sapiens with its residual stream, `roberta.encoder.layer.0` to `.3`, as sites.
 
     Args:
         path: folder with the checkpoint and dict.txt; default: the one in the installed package.
         chain: heavy (sequences up to 142 residues) or light (126).
-        sites: other module paths, for example `roberta.encoder.layer.2.output.dense` or `...2.intermediate`.
+        sites: other module paths, for example `roberta.encoder.layer.2.output.dense` or `...2.intermediate`, or kinds
+            of sites (`families.KINDS`).
+        policies: as in `seqsae_protein.hf.open`.
     Raises:
         SeqsaeError: the package is not installed, a file is missing or damaged, or there is no such chain.
     """
     if chain not in FILES:
         raise SeqsaeError(f"model sapiens: no chain {chain!r}; it has {' and '.join(FILES)}")
+    policy = reading(policies, "sapiens")
     folder = shipped("sapiens", REQUIREMENT, FOLDER) if path is None else Path(path)
     checkpoint = folder / FILES[chain]
     if not checkpoint.is_file():
@@ -78,7 +83,7 @@ def open(
     state, fields = to_roberta(found["model"], vars(found["args"]), str(checkpoint))
     module = hf.build("RobertaForMaskedLM", fields, alphabet, str(checkpoint))
     weights.fill(module, state, str(checkpoint))
-    return hf.residue_model(module, alphabet, name=f"sapiens-{chain}", sites=sites, device=device)
+    return hf.residue_model(module, alphabet, name=f"sapiens-{chain}", sites=sites, device=device, policy=policy)
 
 
 def read_dictionary(path: Path) -> Alphabet:

@@ -31,7 +31,7 @@ def read(record: Record, words: Vocabulary, max_length: int) -> Encoded:
             f"subject {record.subject_id!r}: input_ids has shape {list(given.shape)}; give [4, n]: token, position, age, segment"
         )
     token, time, age, segment = given.astype(np.int64)
-    real = np.asarray(record.item.get("padding_mask", token != PAD), bool)
+    real = _real(record, token != PAD)
     n = int(np.flatnonzero(real)[-1]) + 1 if real.any() else 0
     if real.shape != token.shape or not real[:n].all() or not 0 < n <= max_length:
         raise SeqsaeError(
@@ -50,6 +50,14 @@ def read(record: Record, words: Vocabulary, max_length: int) -> Encoded:
     counts |= {"events": int((event >= 0).sum()), "unknown": int((token == UNK).sum())}
     age, time = age.astype(np.float32), time.astype(np.float32)
     return Encoded(token, age, time, segment, place >= FIRST_DATED, np.ones(n, np.int64), event, names, counts)
+
+
+def _real(record: Record, usual: np.ndarray) -> np.ndarray:
+    """[n] bool: `item["padding_mask"]` where there is one."""
+    try:
+        return np.asarray(record.item.get("padding_mask", usual), bool)
+    except (TypeError, ValueError):
+        raise SeqsaeError(f"subject {record.subject_id!r}: its padding_mask is no row of 0 and 1; give [n]") from None
 
 
 def sample(life: Encoded, length: int) -> Sample:

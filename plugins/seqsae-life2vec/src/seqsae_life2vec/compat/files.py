@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from seqsae.errors import SeqsaeError
@@ -90,8 +91,8 @@ def read(path: Path) -> Checkpoint:
     stored = found.get("hyper_parameters", {})
     stored = stored.state if isinstance(stored, Record) else stored
     state = found.get("state_dict", found)
-    state = {k: v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, dict) else {}
-    bare = any(str(key).startswith("embedding.") for key in state)
+    state = _tensors(state, path) if isinstance(state, dict) else {}
+    bare = any(key.startswith("embedding.") for key in state)
     parts = {prefix: _below(state, prefix) for prefix in ("transformer.", "mlm_decoder.", "cls_decoder.", "decoder.")}
     transformer = state if bare else parts.pop("transformer.")
     if not transformer:
@@ -129,9 +130,7 @@ def table(state: Mapping[str, Tensor], key: str, path: Path) -> Table:
     flags = {flag: held[f"{CENTER}.0.{flag}"] for flag in ("norm", "use_ignore_index", "ignore_index")}
     ignored = flags["ignore_index"] if bool(flags["use_ignore_index"].any()) else None
     weight = held[f"{CENTER}.original"]
-    if ignored is not None and (
-        ignored.numel() == 0 or not 0 <= int(ignored.min()) <= int(ignored.max()) < len(weight)
-    ):
+    if ignored is not None and not _ids_below(ignored, len(weight)):
         raise SeqsaeError(
             f"{path}: {key}.{CENTER}.0.ignore_index names tokens that the table has not; copy the file again"
         )
@@ -166,8 +165,23 @@ def person_decoder(checkpoint: Checkpoint, d_model: int) -> ClassDecoder | Pooli
     return decoder
 
 
+def _tensors(state: Mapping, path: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict by name. Raises SeqsaeError for a name that is no text, and for weights that are no numbers."""
+    for key, value in state.items():
+        if isinstance(value, Tensor) and not isinstance(key, str):
+            raise SeqsaeError(f"{path}: the key {key!r} is no name; give a Life2Vec checkpoint (.ckpt or .pth)")
+        if isinstance(value, Tensor) and not torch.isfinite(value).all():
+            raise SeqsaeError(f"{path}: {key} holds NaN or infinite numbers; copy the file again")
+    return {key: value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def _ids_below(ids: Tensor, n: int) -> bool:
+    """Whether these are whole numbers from 0 to n - 1, and at least one."""
+    return ids.numel() > 0 and bool(((ids >= 0) & (ids < n) & (ids == ids.long())).all())
+
+
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in state.items() if str(key).startswith(prefix)}
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor], names: dict[str, str], path: Path, prefix: str = "") -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from seqsae.errors import SeqsaeError
 
+LONGEST = 65_536  # positions; the original pads every life to its trained length, 2560
 ACTIVATIONS = ("swish", "gelu", "relu")
 NAMES = {
     "heads": "n_heads",
@@ -85,8 +86,8 @@ def _checked(hparams: Hparams, where: str) -> Hparams:
     numbers = {name: getattr(hparams, name) for name in ("heads", "local_heads", "window", "max_length")}
     for name, value in numbers.items():
         least = 0 if name == "local_heads" else 1
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise SeqsaeError(f"{where}: {name} = {value!r}; it must be a whole number, {least} or more")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LONGEST:
+            raise SeqsaeError(f"{where}: {name} = {value!r}; it must be a whole number, {least} to {LONGEST:,}")
     if hparams.local_heads > hparams.heads or hparams.d_model % hparams.heads:
         raise SeqsaeError(
             f"{where}: {hparams.heads} heads, {hparams.local_heads} of them local, of width {hparams.d_model} together "

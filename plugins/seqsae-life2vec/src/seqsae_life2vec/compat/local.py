@@ -16,6 +16,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, real: Tensor, window: int) -> Tensor
     Rows at padding are the mean of what is there and mean nothing; drop them.
     """
     length = q.shape[2]
+    window = min(window, length)  # a longer one sees no more
     extra = -length % window
     q, k, v = (F.pad(x, (0, 0, 0, extra)) for x in (q, k, v))
     real = F.pad(real, (0, extra))

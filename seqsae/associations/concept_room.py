@@ -1,0 +1,167 @@
+"""The concepts stage: which single unit goes with which annotated concept, beside neurons, PCA, chance; and planted truth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from seqsae import schema, shelf
+from seqsae.activations.store import Store
+from seqsae.associations.baselines import sources_of
+from seqsae.associations.concept_patterns import patterns
+from seqsae.associations.concept_scores import concept_table
+from seqsae.associations.concept_scoring import Task, drawn, score
+from seqsae.associations.concept_spans import part_of
+from seqsae.associations.concept_support import supported
+from seqsae.associations.concept_units import Scaled
+from seqsae.associations.room import fingerprint
+from seqsae.config import ConceptsConfig
+from seqsae.errors import SeqsaeError
+from seqsae.features.encoding import Encoded
+from seqsae.progress import track
+from seqsae.records.covariates import Covariates
+from seqsae.records.data import Dataset
+
+TABLES = {
+    "annotated": "annotated_concepts", "pairs": "concept_pairs", "matches": "concept_matches", "patterns": "patterns",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """A `concepts` artefact beside the features it was made from."""
+
+    artefact: shelf.Artefact
+    encoded: Encoded
+    covariates: Covariates
+    seed: int
+
+    @property
+    def has_annotations(self) -> bool:
+        """Whether there were annotations to score."""
+        return self.artefact.has("pairs.parquet")
+
+    @cached_property
+    def annotated(self) -> pl.DataFrame:
+        """Schema `annotated_concepts`."""
+        return self._table("annotated")
+
+    @cached_property
+    def pairs(self) -> pl.DataFrame:
+        """Schema `concept_pairs`."""
+        return self._table("pairs")
+
+    @cached_property
+    def matches(self) -> pl.DataFrame:
+        """Schema `concept_matches`: the headline."""
+        return self._table("matches")
+
+    @cached_property
+    def patterns(self) -> pl.DataFrame:
+        """Schema `patterns`."""
+        return self._table("patterns")
+
+    @cached_property
+    def planted(self) -> pl.DataFrame | None:
+        """Schema `concepts`, computed when asked for; None without planted truth."""
+        return None if self.covariates.truth is None else concept_table(self.encoded, self.covariates, self.seed)
+
+    def _table(self, name: str) -> pl.DataFrame:
+        if not self.artefact.has(f"{name}.parquet"):
+            raise SeqsaeError(f"{self.artefact.path}: the data had no annotations, so there is no table {name!r}")
+        where = self.artefact.path / f"{name}.parquet"
+        return schema.check_table(self.artefact.table(where.name), TABLES[name], str(where))
+
+
+def concepts(
+    encoded: Encoded,
+    data: Dataset | Covariates,
+    *,
+    out: Path | str | None = None,
+    config: ConceptsConfig | None = None,
+    seed: int = 0,
+    beside: Mapping[str, Encoded] | None = None,
+) -> Concepts:
+    """Score every value of every token-level covariate against every single unit, and find each feature's position pattern.
+
+    The threshold on a unit's value, scaled by its largest train value, is chosen on the select split and kept on the test
+    split, whence all figures come. Beside the features stand the sources of the config, and labels shifted within their sequences.
+
+    Args:
+        encoded: from `encode`.
+        data: the data, or its covariates.
+        out: run folder; default: that of the features.
+        beside: further features on the same rows by name, such as `random-model`: those of an SAE on a model of random weights.
+    Raises:
+        SeqsaeError: neither annotations nor planted truth; or `beside` stands on other rows.
+    """
+    config, beside = config or ConceptsConfig(), dict(beside or {})
+    covariates = data.covariates if isinstance(data, Dataset) else data
+    if covariates.annotations is None and covariates.truth is None:
+        raise SeqsaeError(
+            "there is no concept to score: the data has neither annotations (annotations.parquet: subject_id, start, end, "
+            "covariate, value) nor planted truth (`seqsae synth make`)"
+        )
+    _check_beside(encoded, beside)
+    path = encoded.path
+    folder = (Path(out) if out else path.parents[2]) / "concepts" / path.parent.name / encoded.store.view
+    inputs = {"features": encoded.artefact, "covariates": fingerprint(covariates)}
+    inputs |= {f"beside {name}": one.artefact for name, one in beside.items()}
+    options = {**config.model_dump(mode="json"), "seed": seed, "site": encoded.site}
+    artefact = shelf.stage(
+        folder, "concepts", options, inputs, lambda work: _write(encoded, covariates, config, seed, beside, work)
+    )
+    return Concepts(artefact, encoded, covariates, seed)
+
+
+class _Beside:
+    """Features of another study on the same rows, under a name of their own."""
+
+    def __init__(self, name: str, encoded: Encoded):
+        self.name, self.labels, self.values = name, encoded.labels, encoded.values
+
+
+def _check_beside(encoded: Encoded, beside: Mapping[str, Encoded]) -> None:
+    taken = {"sae", "neuron", "pca", "random-dictionary", "token"}
+    for name, other in beside.items():
+        if name in taken or not name:
+            raise SeqsaeError(f"beside {name!r}: the name is taken; choose another")
+        if not _same_rows(encoded.store, other.store):
+            raise SeqsaeError(
+                f"beside {name!r}: {other.path} stands on other rows than {encoded.path}; harvest the same view of the same data"
+            )
+
+
+def _same_rows(one: Store, other: Store) -> bool:
+    keys = ["sample", "event", "position"]
+    return (
+        one.samples.equals(other.samples)
+        and one.subjects.equals(other.subjects)
+        and one.rows.select(keys).equals(other.rows.select(keys))
+    )
+
+
+def _write(
+    encoded: Encoded, covariates: Covariates, config: ConceptsConfig, seed: int, beside: dict, work: Path
+) -> None:
+    store = encoded.store
+    sae = Scaled(encoded, store)
+    shelf.write_table(
+        work / "patterns.parquet", patterns(sae, part_of(store, "train"), config.on, config.longest_period)
+    )
+    if covariates.annotations is None:
+        return
+    select, test = part_of(store, "select"), part_of(store, "test")
+    annotated, spans = supported(covariates, store, select, test, config)
+    shelf.write_table(work / "annotated.parquet", annotated)
+    n_rows = store.samples["n_rows"].to_numpy().astype(np.int64)
+    draws = drawn(spans, n_rows, config.shuffles, seed)
+    task = Task(annotated.filter("kept"), spans, draws, select, test, config, seed)
+    others = [Scaled(one, store) for one in sources_of(encoded, config.sources, seed)[1:]]
+    others += [Scaled(_Beside(name, one), store) for name, one in beside.items()]
+    pairs, matches = score(track([sae, *others], "concepts") if task.C else [], task)
+    shelf.write_table(work / "pairs.parquet", pairs)
+    shelf.write_table(work / "matches.parquet", matches)

@@ -1,0 +1,66 @@
+"""What a study does beside the chain of its rooms: concepts scored, the SAE judged by the model's own loss, layers compared."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from seqsae import shelf
+from seqsae.associations.concept_room import Concepts, concepts
+from seqsae.config import FaithfulnessConfig
+from seqsae.errors import NoObjective
+from seqsae.faithfulness.room import Faithful, evaluate
+from seqsae.features.encoding import Encoded, encode
+from seqsae.ledger import note_opening
+from seqsae.pages.layers_room import Layer, layers
+from seqsae.progress import say
+from seqsae.sae.base import SAE
+from seqsae.sae.room import train
+
+Study = Any  # of seqsae.pipeline, which stands behind this room
+
+
+def has_concepts(study: Study) -> bool:
+    """Whether a run is to score concepts, and there are any."""
+    return "concepts" in study.config.also and study.data.annotations is not None
+
+
+def scored(study: Study, codes: Encoded, beside: Mapping[str, Encoded]) -> Concepts:
+    """Annotated concepts against single units of one view."""
+    config, data = study.config, study.data
+    with study.stage("concepts"):
+        made = concepts(codes, data, out=study.out, config=config.concepts, seed=config.seed, beside=beside)
+    note_opening(study.out / "ledger.json", made.artefact, "concepts")
+    return made
+
+
+def judged(study: Study, saes: list[SAE], room: FaithfulnessConfig) -> Faithful | None:
+    """What the model keeps of an SAE (the first; of its other seeds the loss alone); None if it is not asked or cannot be told."""
+    if "faithfulness" not in study.config.also:
+        return None
+    model, data, view, seed = study.model, study.data, study.config.harvest.views[0], study.config.seed
+    with study.stage("faithfulness"):
+        try:
+            made = evaluate(model, data, saes, view=view, out=study.out, config=room, seed=seed)
+        except NoObjective as cause:
+            say(f"faithfulness left out: {cause}")
+            return None
+    if room.split == "test":
+        note_opening(study.out / "ledger.json", made.artefact, "faithfulness")
+    return made
+
+
+def layered(study: Study) -> shelf.Artefact | None:
+    """The same SAE at each of the sites of [layers]; None if none are named."""
+    made = [_layer(study, site) for site in study.config.layers.sites]
+    return layers(made, out=study.out) if made else None
+
+
+def _layer(study: Study, site: str) -> Layer:
+    config, acts = study.config, study.first
+    size = {name: value for name, value in config.layers.model_dump().items() if name != "sites" and value is not None}
+    options = {**size, "seeds": 1, "site": site, "seed": config.seed, "device": config.device}
+    with study.stage("train"):
+        saes = train(acts, config.sae.architecture, config=config.sae, out=study.out, **options)
+    with study.stage("encode"):
+        codes = encode(saes, acts, out=study.out, config=config.features)
+    few = config.faithfulness.model_copy(update={"features": 0})
+    return Layer(codes, judged(study, saes, few), scored(study, codes, {}) if has_concepts(study) else None)

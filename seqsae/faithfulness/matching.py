@@ -1,0 +1,46 @@
+"""Features to hold a feature against: others of the SAE that fire as often and write as strongly."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Matched(NamedTuple):
+    """The features nearest to one."""
+
+    features: np.ndarray
+    """[m] int, nearest first."""
+    rate_fold: float
+    """Largest ratio of firing rates between it and one of them, >= 1; NaN without any."""
+    norm_fold: float
+    """The same of decoder norms."""
+
+
+def matched(feature: int, rate: np.ndarray, norm: np.ndarray, n: int, seed: int) -> Matched:
+    """The n living features nearest to `feature` in (log firing rate, log decoder norm), itself left out.
+
+    Args:
+        rate, norm: [width]; a rate of 0 is dead. Features that are equally near come in a random order.
+    """
+    pool = np.flatnonzero((rate > 0) & (norm > 0) & (np.arange(len(rate)) != feature))
+    if not len(pool) or not n or not (rate[feature] > 0 and norm[feature] > 0):
+        return Matched(pool[:0], np.nan, np.nan)
+    pool = np.random.default_rng([seed, feature]).permutation(pool)
+    folds = np.abs(np.log(np.stack([rate[pool], norm[pool]]) / np.array([[rate[feature]], [norm[feature]]])))
+    nearest = np.argsort(np.round(np.hypot(*folds), 6), kind="stable")[:n]
+    worst = np.exp(folds[:, nearest].max(1))
+    return Matched(pool[nearest], float(worst[0]), float(worst[1]))
+
+
+def percentile(value: float, among: np.ndarray) -> float | None:
+    """Share, in percent, of the finite numbers `among` [m] that lie below `value`, ties by half; None without any."""
+    among = among[np.isfinite(among)]
+    if not len(among) or not np.isfinite(value):
+        return None
+    return float(100 * ((among < value).mean() + (among == value).mean() / 2))
+
+
+def most_active(rate: np.ndarray, mean: np.ndarray, norm: np.ndarray, n: int) -> list[int]:
+    """The n features that write most on average: mean activation times decoder norm, dead ones never."""
+    order = np.argsort(-(mean * norm), kind="stable")
+    return [int(feature) for feature in order if rate[feature] > 0][:n]
