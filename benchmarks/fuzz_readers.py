@@ -55,7 +55,10 @@ def naive_cell(text: str) -> list[tuple[str, str, str]]:
             name, _, value = part[1:].partition("=")
             value = value[1:-1].replace('""', '"') if value[:1] == '"' else value
             found[-1][2].setdefault(name.lower(), value.strip())
-    return [(kind, position, told.get("ligand") or told.get("note", "")) for kind, position, told in found]
+    return [
+        (kind, position, told.get("ligand") or told.get("note", "").split(";")[0].strip())
+        for kind, position, told in found
+    ]
 
 
 def naive_row(line: str) -> list[str]:
@@ -74,6 +77,4 @@ def spans(name: str, kind: str, first: str, last: str, told: str, options: dict)
         return Counter()
     if kind in ("Disulfide bond", "Cross-link") and end > start:
         return Counter([(name, start - 1, start, kind, ""), (name, end - 1, end, kind, "")])
-    return Counter(
-        [(name, start - 1, end, kind, told.split(";")[0].strip() if kind == "Binding site" and "Zn" in told else "")]
-    )
+    return Counter([(name, start - 1, end, kind, told if kind == "Binding site" and "Zn" in told else "")])

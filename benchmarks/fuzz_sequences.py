@@ -101,7 +101,7 @@ def check_fasta(data, texts: list[str], options: dict, labelled: bool) -> None:
         for part in cells[8].split(";"):
             key, _, value = part.partition("=")
             attributes.setdefault(unquote(key).strip().lower(), unquote(value).strip())
-        told = attributes.get("ligand") or attributes.get("note", "")
+        told = attributes.get("ligand") or attributes.get("note", "").split(";")[0].strip()
         expected += spans(name, unquote(cells[2]).strip(), cells[3], cells[4], told, options)
     check_annotations(data, expected)
 

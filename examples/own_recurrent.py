@@ -22,7 +22,7 @@ class Encoder(nn.Module):
         self.risk = nn.Linear(32, 1)
 
     def forward(self, ids, lengths):
-        packed = rnn.pack_padded_sequence(self.embed(ids), lengths, batch_first=True, enforce_sorted=False)
+        packed = rnn.pack_padded_sequence(self.embed(ids), lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, last = self.gru(packed)
         return rnn.pad_packed_sequence(states, batch_first=True)[0], self.risk(last[-1])
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from seqsae.maps.umap_layout import principal_axes
 from seqsae.models.doctor.examining import CHECKS
 from seqsae.models.sites import parse
 from seqsae.testing import doctor
@@ -19,13 +20,17 @@ OWN = sorted(EXAMPLES.glob("own_*.py"))
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Name of an example to what it leaves behind, each run once, in a folder of its own."""
+    """Path of an example to what it leaves behind: each is run once, in a folder of its own.
+
+    The map is drawn by its first two axes: UMAP compiles for half a minute, and has tests of its own.
+    """
     done = {}
 
     def once(path: Path, monkeypatch) -> tuple[dict, Path]:
         if path not in done:
             folder = tmp_path_factory.mktemp(path.stem)
             monkeypatch.chdir(folder)
+            monkeypatch.setattr("seqsae.maps.room.layout", lambda directions, *_: principal_axes(directions))
             done[path] = runpy.run_path(str(path)), folder
         return done[path]
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from seqsae.activations.batches import bucketed
 from seqsae.activations.views import view_of
-from seqsae.errors import SeqsaeError
+from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.models.contract import Sample, SequenceModel
 from seqsae.records.data import Dataset
 
@@ -35,6 +35,7 @@ def shown(model: SequenceModel, data: Dataset, view: str, split: str, n_subjects
 
     Raises:
         SeqsaeError: no such view, nobody in the split, or records without a row; whatever the model says of a record.
+        NoObjective: a record takes several windows.
     """
     seen = view_of(data, view)
     there = np.intersect1d(data.in_split(split), seen.subjects)
@@ -44,6 +45,10 @@ def shown(model: SequenceModel, data: Dataset, view: str, split: str, n_subjects
     numbers = np.flatnonzero(np.isin(seen.subjects, drawn))
     with plainly(f"model {model.name!r} fails on a record of the {split} split"):
         samples = [model.prepare(seen.record(data, int(number))) for number in numbers]
+    if any(sample.parts > 1 for sample in samples):
+        raise NoObjective(
+            f"model {model.name!r} reads long records in windows, whose predictions are not judged yet; give it shorter ones, or truncate"
+        )
     kept = np.array([len(sample) > 0 for sample in samples], bool)
     if not kept.any():
         raise SeqsaeError(f"view {view!r}: the subjects of the {split} split have no rows; are their records empty?")

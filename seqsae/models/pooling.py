@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqsae.errors import SeqsaeError
+from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.models import layout, masks
 from seqsae.models.contract import Batch, Sample, SequenceModel
 from seqsae.models.sites import POOLS, locate, parse
@@ -65,7 +65,7 @@ class Pooled(SequenceModel):
         return PooledBatch(inner.inputs, mask, samples, inner)
 
     def ids(self, batch: Batch) -> Tensor:
-        raise SeqsaeError(f"model {self.name!r}: a pooled row says no tokens; give loss=")
+        raise NoObjective(f"model {self.name!r}: a pooled row says no tokens; give loss=")
 
     def logits(self, output: Any) -> Tensor:
         return self.inner.logits(output)

@@ -58,8 +58,11 @@ def parse(spelling: str) -> Site:
 
 def locate(module: nn.Module, spelling: str) -> tuple[nn.Module, Site]:
     """The submodule that a site names, and the site. Raises SeqsaeError with near names if there is none."""
-    site, modules = parse(spelling), dict(module.named_modules(remove_duplicate=False))
-    if site.path not in modules:
+    site = parse(spelling)
+    try:
+        return module.get_submodule(site.path), site
+    except AttributeError:
+        modules = [name for name, _ in module.named_modules()]
         near = get_close_matches(site.path, modules, n=3) or [name for name in modules if name][:8]
-        raise SeqsaeError(f"site {spelling!r}: the model has no module {site.path!r}; near it: {', '.join(near)}")
-    return modules[site.path], site
+        told = f"site {spelling!r}: the model has no module {site.path!r}; near it: {', '.join(near)}"
+        raise SeqsaeError(told) from None

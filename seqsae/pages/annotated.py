@@ -41,6 +41,14 @@ def part(content: Content) -> Part | None:
     return Part(*_heading(annotated), _body(annotated, charts), data, charts)
 
 
+def telling(content: Content, most: int) -> list[int]:
+    """The best features of concepts, highest token F1 first, at most so many."""
+    if content.annotated is None or not _scored(content.annotated):
+        return []
+    best_of = best_rows(content.annotated).filter(pl.col("score") == "f1")["unit"].drop_nulls()
+    return best_of.unique(maintain_order=True).head(most).to_list()
+
+
 def _scored(annotated: Annotated) -> bool:
     return annotated.matches is not None and not annotated.matches.is_empty()
 

@@ -38,7 +38,7 @@ def matched_chart(matches: pl.DataFrame) -> dict:
             scale=alt.Scale(domain=[0, most]),
             axis=alt.Axis(tickCount=7, tickMinStep=1, format="d"),
         ),
-        color=source_scales(names)["color"],
+        color=source_scales(names, labels=False)["color"],
         tooltip=tips(("level", "score"), ("source", "source"))
         + [alt.Tooltip("concepts_matched:Q", title="matched"), alt.Tooltip("concepts_beyond:Q", title="beyond chance")]
         + tips(("null_concepts", "matched by chance"), number=True),

@@ -71,7 +71,9 @@ def html(content: Content) -> str:
 
 def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict:
     """What the page's scripts read, but for the parts."""
-    cards = tables.carded(content, units, found)
+    few = content.cards // 6
+    wanted = [*used.telling(content, few), *annotated.telling(content, few)]
+    cards = tables.carded(content, units, found, wanted)
     examples = tables.examples(content, cards)
     sources = in_order(set(units["source"]) | (set(content.concepts["source"]) if _has(content.concepts) else set()))
     return {
@@ -122,7 +124,9 @@ def _sections(content: Content, found: pl.DataFrame, parts: dict[str, Part]) -> 
         "curves": _curves(content),
     }
     return [
-        offline.Section(name, heading, parts[name].body if name in parts else offline.filled(f"{name}.html", **texts))
+        offline.Section(name, heading, parts[name].body, parts[name].short)
+        if name in parts
+        else offline.Section(name, heading, offline.filled(f"{name}.html", **texts))
         for name, heading in _present(content, parts).items()
     ]
 

@@ -4,6 +4,7 @@ A *pair* is what one feature is held against: a covariate, one of its categories
 """
 
 import re
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -143,13 +144,15 @@ def features(content: Content) -> pl.DataFrame:
     return profile.join(content.atlas, on="feature", how="left", maintain_order="left").sort("feature")
 
 
-def carded(content: Content, units: pl.DataFrame, found: pl.DataFrame) -> list[int]:
-    """Features with a card: the best one of each pair, then by smallest q, as many as `content.cards`."""
+def carded(content: Content, units: pl.DataFrame, found: pl.DataFrame, wanted: Sequence[int] = ()) -> list[int]:
+    """Features with a card: those wanted, the best one of each pair, then by smallest q, as many as `content.cards`."""
     live = set(content.profile.filter(~pl.col("dead"))["feature"])
     best = units.filter(pl.col("source") == "sae")["feature"].drop_nulls().to_list()
     ranked = found.sort("q_select", "p_select", "feature", nulls_last=True)["feature"].to_list()
     busy = content.profile.sort("n_subjects", "feature", descending=[True, False])["feature"].to_list()
-    chosen = [feature for feature in dict.fromkeys(best + ranked + busy) if feature in live][: content.cards]
+    chosen = [feature for feature in dict.fromkeys([*wanted, *best, *ranked, *busy]) if feature in live][
+        : content.cards
+    ]
     place = {feature: rank for rank, feature in enumerate(dict.fromkeys(ranked + busy))}
     return sorted(chosen, key=lambda feature: place[feature])
 

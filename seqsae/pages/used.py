@@ -47,6 +47,11 @@ def tokens(content: Content) -> list[str]:
     return [] if content.used is None else content.used.tokens["token"].unique().sort().to_list()
 
 
+def telling(content: Content, most: int) -> list[int]:
+    """The features that change the output most, at most so many."""
+    return [] if content.used is None else most_telling(content.used.effects)[:most]
+
+
 def recovered_rows(table: pl.DataFrame) -> pl.DataFrame:
     """A row a replacement and kind of rows, both ablations side by side; the kind that the SAE was trained on first.
 
@@ -144,11 +149,10 @@ def _objective(used: Used, about: dict, rows: pl.DataFrame, i: int, charts: dict
 def _identity(about: dict) -> str:
     """What putting the activations themselves back does: it must be next to nothing."""
     error = about["identity_error"]
-    return (
-        ""
-        if error is None
-        else f" The activations themselves, put back, change the output by at most {error:.0e} of its size."
-    )
+    if error is None:
+        return ""
+    told = f"by at most {error:.0e} of its size" if error else "not at all"
+    return f" The activations themselves, put back, change the output {told}."
 
 
 def _tiles(used: Used, about: dict, rows: pl.DataFrame) -> str:
@@ -160,22 +164,24 @@ def _tiles(used: Used, about: dict, rows: pl.DataFrame) -> str:
     for sae in mine.filter(pl.col("source") == "sae").head(1).iter_rows(named=True):
         note = f"95% {_interval(sae, 'mean')}; against zeros {_ratio(sae, 'zero')}"
         tiles.append(markup.tile(_ratio(sae, "mean", bare=True), "recovered, against the mean", note))
-        tiles.append(
-            markup.tile(markup.value(sae["loss"]), "loss with the SAE put in", f"L0 {markup.value(about['l0'])}")
-        )
+        tiles.append(markup.tile(_loss(sae["loss"]), "loss with the SAE put in", f"L0 {markup.value(about['l0'])}"))
     if len(clean):
         tiles.insert(
             1,
             markup.tile(
-                markup.value(clean[0]),
+                _loss(clean[0]),
                 "loss, nothing replaced",
                 escape(_UNITS.get(about["objective"], "in the task's own unit")),
             ),
         )
     for source, text in (("mean", "loss with the train mean"), ("zero", "loss with zeros")):
         if source in loss:
-            tiles.append(markup.tile(markup.value(loss[source]), text, f"in {escape(about['where'])} rows"))
+            tiles.append(markup.tile(_loss(loss[source]), text, f"in {escape(about['where'])} rows"))
     return "".join(tiles)
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 100 else markup.value(value)
 
 
 def _ratio(row: dict, against: str, bare: bool = False) -> str:

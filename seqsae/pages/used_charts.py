@@ -103,7 +103,7 @@ def _titles(kinds: dict) -> list[str]:
 def _marks(field: str, kinds: dict) -> dict:
     """Colour and shape of a field that holds the titles of `kinds`."""
     titles = _titles(kinds)
-    guide = alt.Legend(title=None, columns=1)
+    guide = alt.Legend(title=None, columns=1, symbolOpacity=1)
     return {
         "color": alt.Color(
             f"{field}:N", scale=alt.Scale(domain=titles, range=[color for _, color, _ in kinds.values()]), legend=guide

@@ -20,7 +20,8 @@ MADE = "write it again, or take it out"
 def with_neighbours(data: Dataset, folder: Path) -> Dataset:
     """`data` with subjects.parquet (clusters), annotations and truth of its folder, where they are."""
     if (folder / "subjects.parquet").is_file():
-        data = with_cluster(data, _cluster_table(folder / "subjects.parquet"))
+        file = folder / "subjects.parquet"
+        data = with_cluster(data, _cluster_table(file), where=str(file))
     if (folder / "annotations.parquet").is_file():
         data = replace(data, annotations=_annotations(data, folder / "annotations.parquet"))
     if (folder / "truth.json").is_file():
@@ -115,7 +116,9 @@ def _schema_of(table: Any, frame: pl.DataFrame, document: Any, where: str) -> di
     return cov.check_schema(cov.propose(frame), "covariates")
 
 
-def with_cluster(data: Dataset, cluster: str | Mapping | pl.DataFrame | None, covariates: Any = None) -> Dataset:
+def with_cluster(
+    data: Dataset, cluster: str | Mapping | pl.DataFrame | None, covariates: Any = None, where: str = "cluster"
+) -> Dataset:
     """`data` whose subjects carry a cluster: a covariate column's name, a mapping from subject_id, or a table."""
     if cluster is None:
         return data
@@ -124,11 +127,11 @@ def with_cluster(data: Dataset, cluster: str | Mapping | pl.DataFrame | None, co
     else:
         if isinstance(cluster, Mapping):
             cluster = pl.DataFrame({"subject_id": list(cluster), "cluster": [str(value) for value in cluster.values()]})
-        table = key_by_subject(cluster, data.subjects, "cluster")
+        table = key_by_subject(cluster, data.subjects, where)
         twice = table["subject"].filter(table["subject"].is_duplicated())
         if len(twice):
             name = data.subjects["subject_id"][int(twice[0])]
-            raise SeqsaeError(f"cluster: subject_id {name!r} stands twice; give each subject one cluster")
+            raise SeqsaeError(f"{where}: subject_id {name!r} stands twice; give each subject one cluster")
     alone = pl.format("alone: {}", "subject_id")  # so that a lone subject never bears a household's name
     subjects = data.subjects.drop("cluster").join(table, on="subject", how="left", maintain_order="left")
     return replace(data, subjects=subjects.with_columns(pl.col("cluster").fill_null(alone)))

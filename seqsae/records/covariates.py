@@ -152,7 +152,7 @@ def _column(table: pl.DataFrame, entry: dict, where: str) -> pl.Series:
 
 def plain(column: pl.Series) -> bool:
     """Whether a column holds one number, word or date a subject."""
-    return not column.dtype.is_nested() and column.dtype not in (pl.Binary, pl.Object)
+    return not column.dtype.is_nested() and column.dtype not in (pl.Binary, pl.Object, pl.Duration)
 
 
 def _without_nan(column: pl.Series) -> pl.Series:

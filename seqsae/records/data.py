@@ -155,6 +155,6 @@ def key_by_subject(table: pl.DataFrame, subjects: pl.DataFrame, where: str) -> p
 
 def _ids(column: pl.Series, where: str) -> pl.Series:
     """Identifiers as int64 or text, as `subjects` has them; a whole number too large for any subject as null."""
-    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+    if not column.dtype.is_numeric() and column.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null, pl.Boolean):
         raise SeqsaeError(f"{where}: 'subject_id' is {column.dtype}, not whole numbers or text; convert it first")
     return column.cast(pl.Int64, strict=False) if column.dtype.is_integer() else column

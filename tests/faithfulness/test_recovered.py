@@ -1,5 +1,7 @@
 """Loss recovered against the same thing worked out sample by sample in float64."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,7 +13,7 @@ from sklearn.decomposition import PCA
 import seqsae
 from seqsae.activations.views import passes_of
 from seqsae.config import FaithfulnessConfig, ViewConfig
-from seqsae.errors import SeqsaeError
+from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.faithfulness.bootstrap import by_cluster, mean_interval, resampled
 from seqsae.faithfulness.recovered import ratio
 
@@ -289,3 +291,11 @@ def test_a_site_by_its_own_name_is_needed_for_an_sae_that_does_not_say(tmp_path)
     with pytest.raises(SeqsaeError, match="does not say what it reads; give site=, one of site, embed"):
         judged(tmp_path, model, data, sae)
     assert len(judged(tmp_path, model, data, sae, site="site").recovered)
+
+
+def test_records_in_windows_are_refused_in_one_line(tmp_path):
+    model = Toy()
+    plain = model.prepare
+    model.prepare = lambda record: replace(plain(record), parts=2)
+    with pytest.raises(NoObjective, match="reads long records in windows"):
+        seqsae.evaluate(model, people(), sae_for(model), out=tmp_path)

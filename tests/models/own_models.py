@@ -110,7 +110,7 @@ class Recurrent(nn.Module):
     def forward(self, ids, lengths):
         states = self.embed(ids)
         if self.packed:
-            states = nn.utils.rnn.pack_padded_sequence(states, lengths, batch_first=True, enforce_sorted=False)
+            states = nn.utils.rnn.pack_padded_sequence(states, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, (last, _) = self.lstm(self.gru(states)[0])
         if self.packed:
             states, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True)
@@ -172,10 +172,6 @@ def gpt2() -> nn.Module:
     return hf("GPT2LMHeadModel", **HF, n_embd=16, n_layer=2, n_head=2, n_positions=32)
 
 
-def logits_of(output):
-    return output["logits"]
-
-
 BLOCKS = ["bert.embeddings", "bert.encoder.layer.0", "bert.encoder.layer.1:in", "bert.encoder.layer.1.output.dense"]
 MODELS = {
     "Bert": lambda: seqsae.wrap(hf("BertForMaskedLM", **BERT), BLOCKS, with_ends, hide=mask_out),
@@ -191,14 +187,24 @@ MODELS = {
     ),
     "four channels @mean": lambda: seqsae.wrap(FourChannels(), ["encoder.layers.0@mean"], four),
     "GRU": lambda: seqsae.wrap(
-        Recurrent(), ["embed", "gru", "lstm", "lstm:out.0"], with_lengths, attention="causal", ids=lambda inputs: inputs[0]
+        Recurrent(),
+        ["embed", "gru", "lstm", "lstm:out.0"],
+        with_lengths,
+        attention="causal",
+        ids=lambda inputs: inputs[0],
+        logits=lambda output: output[0],
     ),
     "packed GRU": lambda: seqsae.wrap(Recurrent(packed=True), ["gru", "lstm"], with_lengths, attention="causal"),
     "last state": lambda: seqsae.wrap(Recurrent(packed=True), ["lstm:out.1.0.-1@pooled", "gru@last"], with_lengths),
     "state space": lambda: seqsae.wrap(
-        StateSpace(), ["layers.0", "layers.1:out.hidden"], ids_and_mask, attention="causal", ids=lambda inputs: inputs
+        StateSpace(),
+        ["layers.0", "layers.1:out.hidden"],
+        ids_and_mask,
+        attention="causal",
+        ids=lambda inputs: inputs,
+        logits=lambda output: output,
     ),
-}  # fmt: skip
+}
 
 
 def make(name: str, seed: int = 0):

@@ -36,6 +36,7 @@ def test_a_padded_batch_reads_as_each_record_alone(name):
         ("GPT2", {"mask", "causal", "ids and logits"}),
         ("T5 decoder", {"mask", "causal", "ids and logits", "alignment"}),
         ("GRU", {"causal", "ids and logits"}),
+        ("state space", {"causal", "ids and logits", "alignment"}),
         ("four channels", {"ids and logits", "alignment"}),
     ],
 )
@@ -63,6 +64,18 @@ def test_sites_of_both_sides_are_refused():
     net = nn.Transformer(16, 2, 1, 1, 32, batch_first=True)
     with pytest.raises(SeqsaeError, match="different sides"):
         seqsae.wrap(net, ["encoder.layers.0"], own_models.two_sided, role="decoder")
+
+
+def test_sites_are_read_before_a_head_that_wants_more_but_the_doctor_says_so():
+    torch.manual_seed(0)
+    model = seqsae.wrap(own_models.t5(), ["encoder.block.1"], own_models.named)
+    batch = model.collate([model.prepare(record) for record in records()])
+    rows = model.capture(batch, model.sites)["encoder.block.1"]
+    whole = make("T5 encoder")
+    expected = whole.capture(whole.collate([whole.prepare(record) for record in records()]), whole.sites)
+    assert torch.equal(rows, expected["encoder.block.1"])
+    with pytest.raises(SeqsaeError, match="forward: ValueError: .*input_ids.*also behind the sites"):
+        check_model(model, records())
 
 
 def states_of(model, batch, site):

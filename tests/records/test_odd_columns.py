@@ -1,6 +1,6 @@
 """Tables beside the data, and the data, with columns of types and values that are no such thing: one line each, or counted."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
@@ -37,6 +37,9 @@ CASES = {
     ),
     "splits as bytes": (
         "metadata/subject_splits.parquet", lambda: pl.DataFrame({"subject_id": ids(), "split": [b"\xff"] * 12}), "'split' is Binary",
+    ),
+    "clusters of spans": (
+        "subjects.parquet", lambda: pl.DataFrame({"subject_id": ids().cast(pl.Duration("us")), "cluster": ["a"] * 12}), "is Duration",
     ),
     "splits of no subject": (
         "metadata/subject_splits.parquet", lambda: pl.DataFrame({"subject_id": HUGE, "split": ["train"]}), "none of its 1 subject_id",
@@ -151,12 +154,14 @@ def test_a_column_called_like_a_key_is_not_proposed(capsys):
 
 
 @pytest.mark.parametrize("kind", ["binary", "continuous"])
-@pytest.mark.parametrize("values", [[[1], [2]] * 6, [b"\xff", b"a"] * 6], ids=["lists", "bytes"])
-def test_a_covariate_of_lists_or_bytes_is_refused(folder, kind, values):
+@pytest.mark.parametrize(
+    "values", [[[1], [2]] * 6, [b"\xff", b"a"] * 6, [timedelta(1), timedelta(2)] * 6], ids=["lists", "bytes", "spans"]
+)
+def test_a_covariate_of_no_numbers_or_words_is_refused(folder, kind, values):
     table = pl.DataFrame({"subject_id": ids(), "x": values})
-    with pytest.raises(SeqsaeError, match="covariate 'x' is (List|Binary)"):
+    with pytest.raises(SeqsaeError, match="covariate 'x' is (List|Binary|Duration)"):
         seqsae.dataset(folder, table, covariate_schema={"covariates": [{"name": "x", "type": kind}]})
-    with pytest.raises(SeqsaeError, match="'x' is (List|Binary)"):
+    with pytest.raises(SeqsaeError, match="'x' is (List|Binary|Duration)"):
         seqsae.dataset(folder, table, cluster="x", covariate_schema={"covariates": []})
 
 

@@ -90,6 +90,7 @@ def test_a_ready_document_is_taken_as_it_is(files):
     ("item", "says"),
     [
         ({}, "no numbers `input_ids`"),
+        ({"input_ids": np.ones((4, 5)) * 1j}, "no numbers `input_ids`"),
         ({"input_ids": np.zeros((3, 5))}, r"shape \[3, 5\]"),
         ({"input_ids": np.ones((4, 18))}, "more than the 17"),
         ({"input_ids": np.zeros((4, 5))}, "gaps, none"),

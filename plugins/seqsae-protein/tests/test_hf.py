@@ -12,7 +12,7 @@ from tiny_models import AMINO, BERT, ESM, FAMILIES, PROTEINS, ROBERTA, rows_of, 
 
 from seqsae.errors import SeqsaeError
 from seqsae.records.record import Record
-from seqsae.testing import check_model, relative_l2
+from seqsae.testing import relative_l2
 
 
 @pytest.fixture(params=FAMILIES)
@@ -28,10 +28,6 @@ def folder(kind, tmp_path):
 def edit(folder, **changes):
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-def test_every_family_keeps_the_contract(folder):
-    check_model(hf.open(folder), PROTEINS)
 
 
 def test_padded_rows_are_those_of_the_sequence_alone(folder):

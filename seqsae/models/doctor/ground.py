@@ -49,8 +49,14 @@ def collate(case: Case) -> Verdict:
 
 def forward(case: Case) -> Verdict:
     """The whole forward pass runs and gives numbers."""
-    with torch.no_grad():
-        output = case.model.forward(case.batch)
+    try:
+        with torch.no_grad():
+            output = case.model.forward(case.batch)
+    except Exception as cause:  # a stranger's code can raise anything
+        return wrong(
+            f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}",
+            "give forward all that it needs, also behind the sites: replacement and loss need its output",
+        )
     n = len(tensors_in(output))
     if not n:
         return wrong(f"forward gives {type(output).__name__} without floating-point tensors", "return what it computes")

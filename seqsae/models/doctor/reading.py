@@ -1,12 +1,11 @@
 """Checks of what rows mean: a row is its own token's, a causal one sees nothing later, hidden is hidden, logits fit ids."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from seqsae.errors import SeqsaeError
+from seqsae.errors import NoObjective
 from seqsae.models.doctor.case import Case, Rows, parts, relative_l2, worst
 from seqsae.models.doctor.edits import Edit, edits, first_half
 from seqsae.models.doctor.finding import Verdict, ok, skipped, wrong
@@ -67,7 +66,7 @@ def hide(case: Case) -> Verdict:
     for edit in edits(case):
         try:
             hidden = [_hidden(case, edit, sample) for sample in (edit.before, edit.after)]
-        except SeqsaeError as reason:
+        except NoObjective as reason:
             return skipped(str(reason))
         found.append(worst(*hidden))
         moved.append(worst(case.read(edit.before), hidden[0])[0])
@@ -104,15 +103,13 @@ class _Spoken(NamedTuple):
 
     ids: Tensor
     logits: Tensor
-    named: bool
-    """Whether the output calls something logits."""
 
 
 def ids_and_logits(case: Case) -> Verdict:
     """Ids stand at their rows' positions, and the logits at a position of a causal model see its token and none behind it."""
     try:
         said = _speak(case, *case.together)
-    except SeqsaeError as reason:
+    except NoObjective as reason:
         return skipped(str(reason))
     mask = case.batch.mask.cpu()
     if said.ids.shape != mask.shape or said.logits.shape[:2] != mask.shape:
@@ -121,8 +118,6 @@ def ids_and_logits(case: Case) -> Verdict:
             "give both one entry a position of the mask",
         )
     largest, n = int(said.ids[mask].max()), said.logits.shape[2]
-    if largest >= n and not said.named:
-        return skipped(f"an output {n} wide is no logits for ids up to {largest}: no objective of its own")
     if largest >= n:
         return wrong(f"an id of {largest} among logits for {n} tokens", "give the ids that the logits are about")
     complaints = [complaint for edit in edits(case) if (complaint := _misplaced(case, edit)) is not None]
@@ -133,9 +128,7 @@ def _speak(case: Case, *samples) -> _Spoken:
     batch = case.model.collate(list(samples))
     ids = case.model.ids(batch)
     with torch.no_grad():
-        output = case.model.forward(batch)
-    named = hasattr(output, "logits") or (isinstance(output, Mapping) and "logits" in output)
-    return _Spoken(ids.cpu(), case.model.logits(output).detach().float().cpu(), named)
+        return _Spoken(ids.cpu(), case.model.logits(case.model.forward(batch)).float().cpu())
 
 
 def _misplaced(case: Case, edit: Edit) -> Verdict | None:

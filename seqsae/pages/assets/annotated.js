@@ -24,7 +24,7 @@ const matchColumns = [
 
 function bestCell(row) {
   if (missing(row.unit)) return none;
-  return [featureLink(row.unit), el("span", { class: "sub" }, `on above ${sized(row.threshold)}`)];
+  return [featureLink(row.unit), el("span", { class: "sub" }, `> ${sized(row.threshold)}`)];
 }
 
 function pairColumns() {
@@ -67,13 +67,15 @@ const patternTexts = {
   dead: "never on",
 };
 
+const periodOf = (row) => (row.pattern === "periodic" ? row.period : null);
+
 const patternColumns = [
   { key: "pattern", title: "Pattern", value: (row) => row.pattern, draw: (row) => [el("b", {}, row.pattern), sub(patternTexts[row.pattern])] },
   { key: "features", title: "Features", numeric: true, value: (row) => row.features, draw: (row) => count(row.features) },
   { key: "run", title: "Rows in a stretch", numeric: true, value: (row) => row.run_length, draw: (row) => rounded(row.run_length) },
   { key: "runs", title: "Stretches in a sample", numeric: true, value: (row) => row.runs_per_sample, draw: (row) => rounded(row.runs_per_sample) },
   { key: "coverage", title: "Share of its rows", numeric: true, hint: "Of a sample in which it is on", value: (row) => row.coverage, draw: (row) => percent(row.coverage) },
-  { key: "period", title: "Period", numeric: true, value: (row) => row.period, draw: (row) => rounded(row.period) },
+  { key: "period", title: "Period", numeric: true, hint: "Rows from one to the next", value: periodOf, draw: (row) => rounded(periodOf(row)) },
 ];
 
 function drawAnnotated() {
@@ -81,6 +83,7 @@ function drawAnnotated() {
   new SortedTable(document.getElementById("pattern-table"), patternColumns, rowsOf(noted.kinds));
   if (!noted.matches) return;
   new SortedTable(document.getElementById("match-table"), matchColumns, rowsOf(noted.matches));
+  document.getElementById("matched-legend").append(...unitSources.map((source) => el("span", { class: "key" }, keyGlyph("square", source.color), source.label)));
   drawPairs(document.getElementById("pair-table"));
 }
 
@@ -89,7 +92,7 @@ function conceptLines(feature) {
   const [own, pattern] = [conceptOf.get(feature), patternOf.get(feature)];
   if (!own && !pattern) return [];
   const concept = own && `${conceptName(own)}: token F1 ${fixed(own.f1)}, F1 per domain ${fixed(own.f1_per_domain)}, on above ${sized(own.threshold)}`;
-  const where = pattern && [`stretches of ${rounded(pattern.run_length)}`, `${percent(pattern.coverage)} of a sample's rows`, missing(pattern.period) ? null : `period ${pattern.period}`].filter(Boolean).join(", ");
+  const where = pattern && [`stretches of ${rounded(pattern.run_length)}`, `${percent(pattern.coverage)} of a sample's rows`, missing(periodOf(pattern)) ? null : `period ${periodOf(pattern)}`].filter(Boolean).join(", ");
   return [
     el("h4", {}, own ? "Annotated concept" : "Where it is on"),
     own ? el("p", { class: "line concept" }, concept) : null,

@@ -23,7 +23,8 @@ def read(record: Record, words: Vocabulary, max_length: int) -> Encoded:
         SeqsaeError: another shape, ids that the vocabulary has not, or more positions than the network reads.
     """
     try:
-        given = np.asarray(record.item["input_ids"], float)
+        given = np.asarray(record.item["input_ids"])
+        given = given.astype(float, casting="unsafe" if given.dtype == object else "same_kind")
     except (KeyError, TypeError, ValueError):
         raise SeqsaeError(f"subject {record.subject_id!r}: its item has no numbers `input_ids` [4, n]") from None
     if given.ndim != 2 or given.shape[0] != 4 or not np.isfinite(given).all():
