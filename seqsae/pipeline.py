@@ -214,10 +214,14 @@ class Study:
     def reports(self) -> dict[str, Path]:
         """A page for each view that features are tied in; that of `told` is `report/index.html`."""
         told, map_of_features, saes, made = self.told, self.atlas, self.saes, {}
+        layers = None if self.layers is None else self.layers.table("layers.parquet")
+        beside = {"faithful": self.faithful, "concepts": self.annotated, "layers": layers}
         with self.stage("report"):
-            for view, associated in self.associated.items():
-                folder = self.out / ("report" if associated is told else f"report-{view}")
-                made[view] = report(associated, map_of_features, saes, out=folder, config=self.config.report)
+            for view, one in self.associated.items():
+                folder, more = ("report", beside) if one is told else (f"report-{view}", {})
+                made[view] = report(
+                    one, map_of_features, saes, out=self.out / folder, config=self.config.report, **more
+                )
         return made
 
     def _trained_model(self, data: Dataset) -> shelf.Artefact:

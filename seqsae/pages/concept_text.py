@@ -2,7 +2,7 @@
 
 from seqsae.associations.concept_room import Concepts
 from seqsae.associations.concept_summary import summary
-from seqsae.pages.text import aligned
+from seqsae.pages.lines import aligned
 
 SHOWN = 40  # concepts printed; all of them stand in the tables
 

@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from seqsae.pages.lines import aligned
 from seqsae.pages.sweep_room import Sweep
-from seqsae.pages.text import aligned
 from seqsae.sae.choosing.frontier import cells
 
 SHOWN = 60  # sizes and sparsities printed; all of them stand in the table

@@ -5,8 +5,12 @@ import polars as pl
 from seqsae.associations.concept_scores import LEVELS, found
 from seqsae.associations.resplits import paired
 from seqsae.associations.room import Associated
+from seqsae.faithfulness import words
+from seqsae.pages import concept_text
+from seqsae.pages.lines import aligned
 
 SOURCES = ("sae", "neuron", "pca", "random-dictionary", "token", "token-seen")
+CONCEPTS = (("concepts", "concept_features"), ("concepts_by_domain", "concept_features_by_domain"))
 SHOWN = 40  # covariate categories printed; all of them stand in the tables
 
 
@@ -21,8 +25,35 @@ def whole(study) -> str:
         parts.append(resplit_lines(associated.resplits))
     if associated.concepts is not None:
         parts.append(concepts(associated))
+    if study.annotated is not None:
+        parts.append(concept_text.told(study.annotated))
+    if study.faithful is not None:
+        parts.append(words.told(study.faithful))
+    if study.layers is not None:
+        parts.append(layers(study.layers.table("layers.parquet")))
     parts += [losses(study), quality(study), times(study), *reports(study)]
     return "\n\n".join(part for part in parts if part)
+
+
+def layers(table: pl.DataFrame) -> str:
+    """A line a site of [layers]."""
+    rows = []
+    for row in table.iter_rows(named=True):
+        kept = (
+            "-" if row["recovered"] is None else f"{row['recovered']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
+        )
+        fvu, tokens = (("-" if row[name] is None else f"{row[name]:.3f}") for name in ("fvu", "token_detectors"))
+        counts = [f"{row[name]} ({row[units]})" if row[name] is not None else "-" for name, units in CONCEPTS]
+        rows.append([row["site"], fvu, kept, tokens, *counts])
+    header = [
+        "site",
+        "held-out FVU",
+        "loss recovered against mean",
+        "token detectors",
+        "concepts (features) by F1",
+        "by F1 per domain",
+    ]
+    return "The same SAE at each site:\n" + aligned(header, rows)
 
 
 def reports(study) -> list[str]:
@@ -30,15 +61,6 @@ def reports(study) -> list[str]:
     first = f"report: {study.report}"
     others = [f"report of view {view}: {path}" for view, path in study.reports.items() if path != study.report]
     return ["\n".join([first, *others])]
-
-
-def aligned(header: list[str], rows: list[list[str]]) -> str:
-    """Columns as wide as their widest cell, two spaces apart."""
-    cells = [header, *rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
 
 
 def covariates(associated: Associated) -> str:
