@@ -62,5 +62,5 @@ def _layer(study: Study, site: str) -> Layer:
         saes = train(acts, config.sae.architecture, config=config.sae, out=study.out, **options)
     with study.stage("encode"):
         codes = encode(saes, acts, out=study.out, config=config.features)
-    few = config.faithfulness.model_copy(update={"features": 0})
+    few = config.faithfulness.model_copy(update={"features": 0, "rows": ("all",), "beside": ()})
     return Layer(codes, judged(study, saes, few), scored(study, codes, {}) if has_concepts(study) else None)

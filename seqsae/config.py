@@ -180,6 +180,10 @@ class FaithfulnessConfig(Room):
     """Bidirectional models: masked passes each sample is shown in, of `masked_passes`."""
     masked_passes: int = Field(4, ge=2)
     """Bidirectional models: a share of 1/masked_passes of the rows is hidden at a time, as in `[harvest]`."""
+    rows: tuple[Literal["all", "hidden", "observed"], ...] = Field(("all", "hidden", "observed"), min_length=1)
+    """Rows at which the reconstruction is put in, each kind by itself; causal models have all alone."""
+    beside: tuple[Literal["pca", "random-dictionary"], ...] = ("pca", "random-dictionary")
+    """What its loss recovered is held against, beside zero and mean ablation."""
     features: NonNegativeInt | tuple[NonNegativeInt, ...] = 20
     """Features that are ablated one by one: how many of those that write most on average, or a list of their numbers."""
     matched: int = Field(20, ge=0)

@@ -79,7 +79,9 @@ class Judge:
         self, saes: list[SAE], names: list[str], objective: Objective, fits: Mapping[str, Fit], habits: Habits
     ) -> Costs:
         splices = {
-            kind: splices_of(saes, names, fit, habits.l0, self.seed) for kind, fit in fits.items() if len(fit.rows)
+            kind: splices_of(saes, names, fit, habits.l0, self.seed, self.config.beside)
+            for kind, fit in fits.items()
+            if len(fit.rows) and kind in self.config.rows
         }
         return costs(self.model, self.site, objective, self.told, splices, BUDGET)
 

@@ -13,6 +13,7 @@ from seqsae.sae.random import random_dictionary
 
 L0_ROWS = 4_096  # rows on which a random dictionary is given its SAE's L0 and its best gain
 ABLATIONS = ("zero", "mean")
+OTHERS = ("pca", "random-dictionary")
 
 
 class Splice(NamedTuple):
@@ -26,13 +27,16 @@ class Splice(NamedTuple):
     """[n, d] -> [n, d]."""
 
 
-def splices_of(saes: Sequence[SAE], names: Sequence[str], fit: Fit, l0: float, seed: int) -> list[Splice]:
+def splices_of(
+    saes: Sequence[SAE], names: Sequence[str], fit: Fit, l0: float, seed: int, others: Sequence[str] = OTHERS
+) -> list[Splice]:
     """Everything that is put in for rows of one kind.
 
     Args:
         saes: the first is the one that is judged, the others are other seeds of it; on the model's device.
         fit: train rows of that kind; mean, components and the random dictionary's gain are taken from them.
         l0: mean active latents a row of the first SAE: the rank of the PCA.
+        others: which of OTHERS stand beside the SAEs and the ablations.
     """
     rank = min(max(1, round(l0)), fit.rows.shape[1])
     own = [Splice("sae" if not i else "seed", name, sae) for i, (sae, name) in enumerate(zip(saes, names, strict=True))]
@@ -40,9 +44,13 @@ def splices_of(saes: Sequence[SAE], names: Sequence[str], fit: Fit, l0: float, s
         Splice("zero", "zeros", torch.zeros_like),
         Splice("mean", "mean of train rows", lambda x: fit.mean.expand_as(x)),
         *own,
-        Splice("pca", f"{rank} components", _low_rank(fit, rank)),
-        Splice("random-dictionary", f"{saes[0].width} random directions", random_of(saes[0], fit, seed)),
+        *([Splice("pca", f"{rank} components", _low_rank(fit, rank))] if "pca" in others else []),
+        *([_random(saes[0], fit, seed)] if "random-dictionary" in others else []),
     ]
+
+
+def _random(sae: SAE, fit: Fit, seed: int) -> Splice:
+    return Splice("random-dictionary", f"{sae.width} random directions", random_of(sae, fit, seed))
 
 
 def identity() -> Splice:

@@ -58,11 +58,13 @@ def row(layer: Layer) -> dict:
 
 
 def recovered(faithful: Faithful | None) -> dict:
-    """Loss recovered against mean ablation at rows of the SAE's own kind, with its interval."""
+    """Loss recovered against mean ablation where all rows are replaced, with its interval."""
     columns = ("recovered", "ci_low", "ci_high")
     if faithful is None:
         return dict.fromkeys(("against", *columns))
-    told = faithful.recovered.filter((pl.col("source") == "sae") & pl.col("headline") & (pl.col("against") == "mean"))
+    told = faithful.recovered.filter(
+        (pl.col("source") == "sae") & (pl.col("where") == "all") & (pl.col("against") == "mean")
+    )
     return {"against": "mean", **{name: told[name][0] if len(told) else None for name in columns}}
 
 

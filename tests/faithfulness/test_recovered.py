@@ -299,3 +299,13 @@ def test_records_in_windows_are_refused_in_one_line(tmp_path):
     model.prepare = lambda record: replace(plain(record), parts=2)
     with pytest.raises(NoObjective, match="reads long records in windows"):
         seqsae.evaluate(model, people(), sae_for(model), out=tmp_path)
+
+
+def test_rows_and_what_stands_beside_can_be_fewer(tmp_path):
+    model, few = Toy(), QUICK.model_copy(update={"rows": ("all",), "beside": ()})
+    table = judged(tmp_path, model, people(), sae_for(model), few).recovered
+    whole = judged(tmp_path / "whole", model, people(), sae_for(model)).recovered
+    assert set(table["where"]) == {"all"} and set(table["source"]) == {"identity", "zero", "mean", "sae"}
+    assert table.equals(
+        whole.filter((pl.col("where") == "all") & pl.col("source").is_in(table["source"].unique().implode()))
+    )

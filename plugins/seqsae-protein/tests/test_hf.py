@@ -217,3 +217,12 @@ def test_a_causal_model_goes_on_with_a_sequence_as_if_it_had_been_given(tmp_path
     bert = hf.open(save("BertForMaskedLM", tmp_path / "bert"))
     with pytest.raises(SeqsaeError, match="cannot be given further tokens"):
         bert.extend(bert.prepare(PROTEINS[1]), 3)
+
+
+def test_the_untrained_control_is_the_same_each_time_and_another_model(tmp_path):
+    folder = save("BertForMaskedLM", tmp_path)
+    control, again, learnt = (hf.open(folder, untrained=flag) for flag in (True, True, False))
+    assert control.fingerprint == again.fingerprint != learnt.fingerprint
+    assert {site: rows.shape for site, rows in rows_of(control, PROTEINS).items()} == {
+        site: rows.shape for site, rows in rows_of(learnt, PROTEINS).items()
+    }

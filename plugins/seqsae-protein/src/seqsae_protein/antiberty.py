@@ -24,6 +24,7 @@ def open(
     path: str | Path | None = None,
     *,
     sites: Iterable[str] | str | None = None,
+    untrained: bool = False,
     device: str = "cpu",
     **policies: Any,
 ) -> ResidueModel:
@@ -34,6 +35,7 @@ def open(
             lies in the folder above, as in the package.
         sites: other module paths, for example `bert.encoder.layer.3.output.dense` (what the MLP writes) or
             `bert.encoder.layer.3.intermediate` (its hidden neurons), or kinds of sites (`families.KINDS`).
+        untrained: the same network with seeded random weights, the control that a learnt feature must beat.
         policies: as in `seqsae_protein.hf.open`.
     Raises:
         SeqsaeError: the package is not installed, or a file is missing or damaged.
@@ -43,6 +45,7 @@ def open(
     fields = hf.read_config(folder)
     alphabet = read_lines(folder.parent / "vocab.txt")
     module = hf.build("BertForMaskedLM", fields, alphabet, str(folder))
-    spare = (*FAMILIES["BertForMaskedLM"].spare, *HEADS)
-    weights.fill(module, weights.read_folder(folder), str(folder), spare)
+    if not untrained:
+        spare = (*FAMILIES["BertForMaskedLM"].spare, *HEADS)
+        weights.fill(module, weights.read_folder(folder), str(folder), spare)
     return hf.residue_model(module, alphabet, name="antiberty", sites=sites, device=device, policy=policy)

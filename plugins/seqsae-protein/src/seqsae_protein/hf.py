@@ -46,6 +46,7 @@ def open(
     *,
     name: str | None = None,
     sites: Iterable[str] | str | None = None,
+    untrained: bool = False,
     device: str = "cpu",
     **policies: Any,
 ) -> ResidueModel:
@@ -54,6 +55,7 @@ def open(
     Args:
         name: how to call it in manifests; default: the folder's name.
         sites: module paths or kinds of sites (`families.KINDS`); default: the residual stream after every block.
+        untrained: leave the weights as the architecture starts them (seeded), the control that a learnt feature must beat.
         policies: `gaps`, `stops`, `rare`, `unknown`, `long`, `overlap`, `longest`, as in `Reading`.
     Raises:
         SeqsaeError: no such folder, another architecture, tokens of several characters, damaged weights, a wrong option.
@@ -69,7 +71,8 @@ def open(
         raise SeqsaeError(f"{folder / 'config.json'}: architectures: {found}; expected one of {', '.join(FAMILIES)}")
     alphabet = read(folder)
     module = build(named[0], fields, alphabet, str(folder))
-    weights.fill(module, weights.read_folder(folder), str(folder), FAMILIES[named[0]].spare)
+    if not untrained:
+        weights.fill(module, weights.read_folder(folder), str(folder), FAMILIES[named[0]].spare)
     called = name or folder.resolve().name
     return residue_model(module, alphabet, name=called, sites=sites, device=device, policy=policy)
 
@@ -96,6 +99,7 @@ def build(kind: str, fields: dict[str, Any], alphabet: Alphabet, where: str) -> 
     try:
         config = getattr(transformers, FAMILIES[kind].config)(**_usable(fields, alphabet))
         with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
             module = getattr(transformers, kind)(config)
     except Exception as cause:  # the library checks a config in many ways
         reason = (str(cause).splitlines() or [type(cause).__name__])[0][:160]
