@@ -30,27 +30,32 @@ def token_key(item: dict, role: str) -> str | None:
     return next((key for key in TOKEN_KEYS[role] if item.get(key) is not None), None)
 
 
-def tokens_of(item: dict, n_rows: int, subject_id: Any, role: str = "token") -> np.ndarray:
-    """[n] str: what the item calls its rows, empty strings if it does not."""
+def tokens_of(
+    item: dict, n_rows: int, subject_id: Any, role: str = "token", event: np.ndarray | None = None
+) -> np.ndarray:
+    """[n] str: what the item calls its rows, empty strings if it does not; `event` [n]: which of its entries they are."""
     key = token_key(item, role)
     given = None if key is None else item[key]
     if given is None:
         return np.full(n_rows, "", dtype=object)
-    if len(given) != n_rows:
+    if event is None and len(given) != n_rows:
         raise SeqsaeError(
             f"subject {subject_id!r}: the item has {len(given)} entries of {key!r} but its mask marks {n_rows} rows; mark each token "
-            "once and leave special tokens and padding out of the mask"
+            "once and leave special tokens and padding out of the mask, or return (inputs, mask, index) with the entry of each row"
         )
     given = given.tolist() if hasattr(given, "tolist") else given  # a tensor's entries are written as numbers
-    return np.array([str(token) for token in given], dtype=object)
+    return _chosen(np.array([str(token) for token in given], dtype=object), event, subject_id)
 
 
-def times_of(item: dict, n_rows: int, subject_id: Any, role: str = "token") -> np.ndarray | None:
+def times_of(
+    item: dict, n_rows: int, subject_id: Any, role: str = "token", event: np.ndarray | None = None
+) -> np.ndarray | None:
     """[n] datetime64[us]: the item's `time` (`decoder_time`), given as datetimes or as days since 1970-01-01."""
     given = item.get(TIME_KEYS[role])
     if given is None:
         return None
     values = np.asarray(given)
+    values = _chosen(values, event, subject_id)
     if len(values) != n_rows:
         raise SeqsaeError(f"subject {subject_id!r}: {len(values)} times for {n_rows} rows; give one time a row")
     if np.issubdtype(values.dtype, np.number):
@@ -61,3 +66,15 @@ def times_of(item: dict, n_rows: int, subject_id: Any, role: str = "token") -> n
         raise SeqsaeError(
             f"subject {subject_id!r}: times that are no datetimes ({cause}); give datetimes or days"
         ) from None
+
+
+def _chosen(values: np.ndarray, event: np.ndarray | None, subject_id: Any) -> np.ndarray:
+    """The entries that rows stand for. Raises SeqsaeError for one that is not there."""
+    if event is None:
+        return values
+    wrong = event[(event < 0) | (event >= len(values))]
+    if len(wrong):
+        raise SeqsaeError(
+            f"subject {subject_id!r}: collate says that a row is entry {wrong[0]} of an item that has {len(values)}; count from 0"
+        )
+    return values[event]

@@ -42,7 +42,8 @@ def wrap(  # noqa: PLR0913  a model's whole description in one call
             `:out.hidden` for a part of a tuple, dict or dataclass, `#2` for the second call of a module that runs several
             times, `@mean`, `@cls`, `@last` or `@pooled` for one row a subject (then all sites have an @).
         collate: items (the dicts given to `seqsae.dataset`; for events and sequences a dict with `token`, `time`,
-            `value`) -> `(inputs, mask)`, mask [B, T] bool, True where a position is a real row. `inputs` alone will do if it
+            `value`) -> `(inputs, mask)`, mask [B, T] bool, True where a position is a real row; `(inputs, mask, index)` if rows are
+            not all of an item's entries in their order, index [B, T] int the entry that each stands for. `inputs` alone will do if it
             is a dict with `attention_mask` or `src_key_padding_mask`.
         role: `decoder` if the rows are positions of a decoder that reads an encoder; items then name them
             `decoder_token`. None: found where the sites of a transformers or torch encoder-decoder say it.
@@ -90,20 +91,21 @@ class Wrapped(SequenceModel):
 
     def prepare(self, record: Record) -> Sample:
         item = item_of(record)
-        _, mask = self._split(self._collate([item]))
+        _, mask, index = self._split(self._collate([item]))
         position = np.flatnonzero(mask[0].cpu().numpy())
+        event = None if index is None else index[0].cpu().numpy()[position].astype(np.int64)
         return Sample(
             inputs=item,
-            token=tokens_of(item, len(position), record.subject_id, self.role),
-            event=np.arange(len(position)),
+            token=tokens_of(item, len(position), record.subject_id, self.role, event),
+            event=np.arange(len(position)) if event is None else event,
             position=position,
             length=mask.shape[1],
-            time=times_of(item, len(position), record.subject_id, self.role),
+            time=times_of(item, len(position), record.subject_id, self.role, event),
             role=self.role,
         )
 
     def collate(self, samples: list[Sample]) -> Batch:
-        inputs, mask = self._split(self._collate([sample.inputs for sample in samples]))
+        inputs, mask, _ = self._split(self._collate([sample.inputs for sample in samples]))
         return Batch(inputs, mask, samples)
 
     def hide(self, batch: Batch, where: Tensor) -> Batch:
@@ -130,9 +132,16 @@ class Wrapped(SequenceModel):
         """Whether the rows are an encoder's whose output is a decoder's: then no logits are about them."""
         return self.role == "token" and "decoder_input_ids" in given
 
-    def _split(self, collated: Any) -> tuple[Any, Tensor]:
+    def _split(self, collated: Any) -> tuple[Any, Tensor, Tensor | None]:
+        index = None
         if isinstance(collated, tuple) and len(collated) == 2 and _is_mask(collated[1]):
             inputs, mask = collated
+        elif isinstance(collated, tuple) and len(collated) == 3 and all(map(_is_mask, collated[1:])):
+            inputs, mask, index = collated
+            if index.shape != mask.shape:
+                raise SeqsaeError(
+                    f"collate of model {self.name!r}: mask is {tuple(mask.shape)} and index {tuple(index.shape)}; give one number a position"
+                )
         elif isinstance(collated, Mapping) and masks.key_of(collated) is not None and self.role == "token":
             inputs, mask = collated, masks.real(collated)
         else:
@@ -140,7 +149,7 @@ class Wrapped(SequenceModel):
                 f"collate of model {self.name!r} gave {type(collated).__name__} without a mask; return (inputs, mask) with "
                 "mask [batch, positions] bool, True where a position is a real row"
             )
-        return self._as_one_argument(inputs), mask.bool()
+        return self._as_one_argument(inputs), mask.bool(), index
 
     def _as_one_argument(self, inputs: Any) -> Any:
         """A dict goes in as keyword arguments, unless forward has no such parameters: then it is the one argument."""

@@ -234,3 +234,31 @@ def test_torchscript_is_refused_with_a_reason():
 
     with pytest.raises(SeqsaeError, match="cannot be hooked"):
         seqsae.wrap(torch.jit.script(Plain()), [], CONVENTIONS[TakesTensor])
+
+
+def newest(items):
+    """The last six tokens of each item but those below 5, and which they are."""
+    kept = [[i for i, token in enumerate(item["token"]) if token >= 5][-6:] for item in items]
+    ids = nn.utils.rnn.pad_sequence(
+        [torch.tensor([item["token"][i] for i in these]) for item, these in zip(items, kept, strict=True)],
+        batch_first=True,
+    )
+    index = nn.utils.rnn.pad_sequence([torch.tensor(these) for these in kept], batch_first=True)
+    return ids, ids != 0, index
+
+
+def test_a_collate_that_clips_and_drops_says_which_entries_are_left():
+    model = seqsae.wrap(TakesTensor().eval(), ["encoder.layers.0"], newest)
+    for record in records((30, 41)):
+        sample = model.prepare(record)
+        tokens = record.item["token"]
+        assert sample.event.tolist() == [i for i, token in enumerate(tokens) if token >= 5][-6:]
+        assert sample.token.tolist() == [str(tokens[i]) for i in sample.event]
+    check_model(model, records((30, 41, 5, 4, 25)))
+
+
+def test_an_entry_that_is_not_there_is_refused():
+    wrong = lambda items: (*newest(items)[:2], newest(items)[2] + 50)  # noqa: E731
+    model = seqsae.wrap(TakesTensor().eval(), ["encoder.layers.0"], wrong)
+    with pytest.raises(SeqsaeError, match="a row is entry .* of an item that has 9"):
+        model.prepare(records((9,))[0])
