@@ -28,6 +28,8 @@ class RecordsConfig(Room):
     """Covariate that holds household or homology cluster; splits keep it whole. Default: subjects.parquet, if there."""
     split_salt: str = "seqsae"
     """Salt of the hash that assigns clusters to splits, where the data brings none of its own."""
+    limit: int | None = Field(None, ge=1)
+    """Subjects at most: whole clusters, drawn by a hash of the salt, in the place of all. None: all."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Further options, handed to the source."""
 

@@ -79,7 +79,8 @@ class _Job:
             (work / site_folder(site)).mkdir(exist_ok=True)
         firsts = range(0, len(self.view), self.config.shard_samples)
         counts, offset = [], 0
-        for number, first in enumerate(track(firsts, f"harvest {self.view.name}{' (masked)' if self.masked else ''}")):
+        which = f"{self.view.name}{' (masked)' if self.masked else ''}"
+        for number, first in enumerate(track(firsts, f"harvest {which}")):
             marker = done / f"{number:05d}.json"
             if not marker.is_file():
                 n_rows = self._shard(
@@ -90,7 +91,7 @@ class _Job:
             counts.extend(n_rows)
             offset += sum(n_rows)
         for line in self.model.account():
-            say(f"model {self.model.name!r}: {line}")
+            say(f"model {self.model.name!r}, view {which}: {line}")
         if not offset:
             raise SeqsaeError(f"view {self.view.name!r}: no activation rows at all; are the records empty?")
         shelf.write_table(work / "samples.parquet", self.view.samples(np.array(counts)))

@@ -62,6 +62,8 @@ class Losses:
     """Records whose newest moment alone is longer than the input: cut apart."""
     unborn: int = 0
     """Records without a birth, whose age counts from their first event."""
+    values: int = 0
+    """Rows whose numeric value is not read."""
 
     def lines(self, kept_as: str) -> list[str]:
         """A line for each kind of loss; `kept_as` says what becomes of unknown codes."""
@@ -72,6 +74,7 @@ class Losses:
             f"{self.static:,} static rows had no place": self.static,
             f"{self.cut:,} records have a moment longer than the model: its first rows clipped": self.cut,
             f"{self.unborn:,} of {self.records:,} records have no {BIRTH}: age counted from their first event": self.unborn,
+            f"{self.values:,} rows have values, which this model does not read": self.values,
         }
         return [line for line, counts in said.items() if counts]
 
@@ -106,6 +109,8 @@ def lay_out(record: Record, words: Vocabulary, layout: Layout, lost: Losses) -> 
     ends = [words.special(role, getattr(layout, role)) for role in ("start", "end")]
     room = layout.max_length - sum(end is not None for end in ends)
     event = _chosen(record, ids >= 0, np.isnat(record.time), layout, room, lost)
+    if record.numeric_value is not None:
+        lost.values += int(np.isfinite(np.asarray(record.numeric_value, float)[event]).sum())
     front, back = ([] if end is None else [end] for end in ends)
     rows = np.concatenate([np.zeros(len(front), bool), np.ones(len(event), bool), np.zeros(len(back), bool)])
     every = np.concatenate([np.array(part, np.int64) for part in (front, ids[event], back)])

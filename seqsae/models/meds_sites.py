@@ -30,7 +30,7 @@ CAUSAL = {
 }  # fmt: skip
 BIDIRECTIONAL = {
     "bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "deberta", "deberta-v2", "mpnet",
-    "modernbert", "esm", "longformer", "big_bird", "convbert", "roformer", "nomic_bert",
+    "modernbert", "esm", "big_bird", "convbert", "roformer", "nomic_bert",
 }  # fmt: skip
 
 

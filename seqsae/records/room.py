@@ -12,6 +12,7 @@ from seqsae.records import companions
 from seqsae.records.data import Dataset, with_splits
 from seqsae.records.labels import with_labels
 from seqsae.records.reading import read_source
+from seqsae.records.sampling import sampled
 
 TABLES = ("subjects", "annotations", "splits", "truth_spans", "code_table")  # each of the schema of its name
 
@@ -27,13 +28,15 @@ def gather(config: RecordsConfig) -> Dataset:
     read = companions.with_covariates if whole else read_source
     data = read(found if whole else Path(found), config.covariates, config.covariate_schema)
     data = with_labels(data, config.labels)
-    return with_splits(companions.with_cluster(data, config.cluster, config.covariates), config.split_salt)
+    data = companions.with_cluster(data, config.cluster, config.covariates)
+    return with_splits(sampled(data, config.limit, config.split_salt), config.split_salt)
 
 
 def keep(config: RecordsConfig, out: Path | str) -> shelf.Artefact:
     """The records artefact at `out`, made anew if the data's bytes or the options have changed."""
     data = gather(config)
-    options = config.model_dump(mode="json", exclude={"path", "covariates", "covariate_schema", "labels"})
+    whole = {"limit"} if config.limit is None else set()
+    options = config.model_dump(mode="json", exclude={"path", "covariates", "covariate_schema", "labels"} | whole)
     return shelf.stage(out, "records", options, {"data": fingerprint(data)}, lambda work: write(data, work))
 
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 from models import code_models
 from models.code_models import CODES, KINDS, TOKENS, record, records
+from transformers import LongformerConfig
 
 import seqsae
 from seqsae.errors import SeqsaeError
+from seqsae.models import meds_sites
 from seqsae.testing import check_model
 
 CAUSAL = (
@@ -53,6 +55,10 @@ def test_of_other_architectures_the_blocks_are_read_or_sites_asked_for(tmp_path)
         seqsae.open_model("meds", path=str(albert), sites=["albert.embeddings"])
     named = seqsae.open_model("meds", path=str(albert), sites=["albert.embeddings"], attention="bidirectional")
     check_model(named, records())
+
+
+def test_an_architecture_that_pads_inside_is_not_known():
+    assert meds_sites.attention_of(LongformerConfig()) is None  # its blocks see more positions than the mask has
 
 
 @pytest.mark.parametrize("kind", ["GPT2LMHeadModel", "BertForMaskedLM", "RobertaForMaskedLM", "LlamaForCausalLM"])

@@ -1,5 +1,7 @@
 """Which rows of a record reach the model: whole moments, the newest; static rows in front; all that is lost counted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from models.code_models import CODES, record
@@ -59,6 +61,13 @@ def test_static_rows_stand_in_front_and_leave_half_to_the_events():
     assert len(one.code) == 8
 
 
+def test_values_that_are_not_read_are_counted():
+    lost, one = Losses(), record([0, 1, 2], static=1)
+    one = replace(one, numeric_value=np.array([1.5, np.nan, 2.5, np.inf], "float32"))
+    lay_out(one, WORDS, Layout(6, start="none"), lost)
+    assert lost.lines("left out") == ["2 rows have values, which this model does not read"]
+
+
 def test_special_tokens_take_their_place_and_are_no_rows():
     found, _, one = laid([0, 1, 2, 3, 4, 5], start="auto", end=3)
     assert found.ids[0] == 1 and found.ids[-1] == 3 and len(found.ids) == 6
@@ -70,7 +79,5 @@ def test_special_tokens_take_their_place_and_are_no_rows():
 def test_records_of_another_kind_or_order_are_refused():
     with pytest.raises(SeqsaeError, match="subject 0: its events are not in time order"):
         laid([3, 1])
-    from dataclasses import replace
-
     with pytest.raises(SeqsaeError, match="reads MEDS records"):
         lay_out(replace(record([0]), code=None), WORDS, Layout(6), Losses())

@@ -103,6 +103,9 @@ def test_what_was_cut_counted_and_unknown_is_said(study):
         "model 'meds': causal, 48 positions; start [BOS] (1), padding [PAD] (0), unknown [UNK] (2)",
         f"of 1 codes outside the vocabulary read as the unknown token: {clinical.LACTATE}",
         "records exceed the model",
+        "model 'meds', view full: ",
+        "model 'meds', view dies: ",
+        "rows have values, which this model does not read",
     ):
         assert words in said, (words, said)
 

@@ -142,7 +142,9 @@ def test_a_code_outside_the_vocabulary_is_unknown_to_the_model_but_keeps_its_nam
     sample = tested.prepare(record(["A", "NEW", "[MASK]"], [20, 21, 22]))
     assert sample.inputs.token.tolist()[2:] == [UNK, UNK]
     assert sample.token.tolist() == ["A", "NEW", "[MASK]"]
-    assert tested.counts["unknown"] == 2
+    lines = tested.account()
+    assert "2 rows of 2 tokens outside the vocabulary read as [UNK]: NEW (1), [MASK] (1)" in lines
+    assert "1 of 1 lives have no MEDS_BIRTH: they have no age" in lines and tested.account() == []
 
 
 @pytest.mark.parametrize(

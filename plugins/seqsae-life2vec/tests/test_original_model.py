@@ -12,7 +12,8 @@ from original_cases import OPTIONS, SIZES, TOKENS, document, lightning, pooling_
 from seqsae_life2vec.vocabulary import CLS, SEP, UNK
 
 import seqsae
-from seqsae.errors import SeqsaeError
+from seqsae.errors import NoObjective, SeqsaeError
+from seqsae.models.objective import nats, targets
 from seqsae.records.record import Record
 from seqsae.testing import check_model
 
@@ -66,7 +67,7 @@ def test_a_meds_record_becomes_the_originals_document(files):
     ]
     assert sample.inputs.token.tolist() == wanted
     assert sample.token.tolist() == ["SEX//F", "MONTH_1", "YEAR_1980", "DIAG//I21", "POS_2310", "NEW"]
-    assert model.counts["unknown"] == 1
+    assert model.lost.counts["unknown"] == 1
     batch = model.collate([sample])
     assert batch.inputs["token"].shape == (1, 17) and batch.mask.shape == (1, 17)
     assert batch.inputs["age"].dtype == torch.int64
@@ -274,7 +275,65 @@ def test_long_records_are_clipped_to_the_trained_length(files):
     long = record(["A"] * 50, list(range(50)))
     sample = model.prepare(replace(long, subject_id=9))
     assert sample.event.tolist() == list(range(43, 50))
-    assert model.counts["events_clipped"] == 43
+    assert model.lost.counts["events_clipped"] == 43
+
+
+def test_a_life_without_a_birth_has_no_age_and_is_counted(files):
+    model = seqsae.open_model("life2vec", path=files[0], vocabulary=files[1])
+    codes = ["SEX//F", *["I21"] * 6]
+    unborn, born = (record([*more, *codes], [*[0] * len(more), None, *range(30, 36)]) for more in ([], ["MEDS_BIRTH"]))
+    batch = model.collate([model.prepare(unborn), model.prepare(born)])
+    ages = batch.inputs["age"]
+    assert ages[0, 5:15].tolist() == [-1] * 10 and (ages[0, 15:] == 0).all() and (ages[1] >= 0).all()
+    read = model.capture(batch, ["embedding"])["embedding"][: len(batch.samples[0])]
+    module = model.module.embedding
+    channels = {name: value[:1] for name, value in batch.inputs.items() if name != "real"}
+    dated = (torch.arange(17) >= 5)[None]
+    with torch.no_grad():  # token, date and segment alone
+        wanted = module.token(channels["token"]) + module.segment_gate * module.segment(channels["segment"])
+        wanted = wanted + module.time_gate * module.time(channels["time"].float()) * dated[..., None]
+    torch.testing.assert_close(read, wanted[0][batch.mask[0]])
+    assert "1 of 2 lives have no MEDS_BIRTH: they have no age" in model.account()
+
+
+def test_another_background_than_four_tokens_is_told_and_can_be_chosen(files):
+    static = ["HAIR", "SEX//F", "SEX//M", "ORIGIN//DK"]
+    life = record([*static, "MEDS_BIRTH", "DIAG//I21"], [None] * 4 + [0, 30], values=[1.5, *[np.nan] * 4, 2.5])
+    plain = seqsae.open_model("life2vec", path=files[0], vocabulary=files[1])
+    plain.prepare(life)
+    said = "\n".join(plain.account())
+    assert "1 of 1 lives have a background of other than 4 tokens" in said and "2 rows have values" in said
+    assert plain.account() == []
+    chosen = seqsae.open_model("life2vec", path=files[0], vocabulary=files[1], background=["ORIGIN", "SEX"])
+    sample = chosen.prepare(life)
+    assert sample.token.tolist() == ["ORIGIN//DK", "SEX//F", "MONTH_1", "YEAR_1980", "DIAG//I21"]
+    assert sample.event.tolist() == [3, 1, 4, 4, 5] and sample.position.tolist() == [1, 2, 3, 4, 6]
+    assert sample.time[-1] == life.time[5] and np.isnat(sample.time[:4]).all()
+    assert chosen.account() == [
+        "2 background rows are none that `background` names: left out",
+        "1 rows have values, which this model does not read",
+    ]
+    assert chosen.fingerprint != plain.fingerprint
+    for bad in ("SEX", [1], [""]):
+        with pytest.raises(SeqsaeError, match="give code prefixes"):
+            seqsae.open_model("life2vec", path=files[0], vocabulary=files[1], background=bad)
+
+
+def test_a_file_with_a_token_head_says_tokens_and_others_say_why_not(tmp_path, files):
+    model = seqsae.open_model("life2vec", path=files[0], vocabulary=files[1])
+    batch = model.collate([model.prepare(lived(3))])
+    with torch.no_grad():
+        said = model.logits(model.forward(model.hide(batch, batch.mask)))
+    wanted = targets(model, batch)
+    assert said.shape == (1, 17, len(TOKENS)) and (wanted >= 0).sum() == len(batch.samples[0])
+    assert torch.isfinite(nats(said, wanted)).all()
+    torch.save(transformer_state(**SIZES), tmp_path / "x.pth")
+    bare = seqsae.open_model("life2vec", path=tmp_path / "x.pth", vocabulary=files[1], **OPTIONS)
+    with pytest.raises(NoObjective, match="no token head"):
+        bare.logits(bare.forward(batch))
+    person = seqsae.open_model("life2vec", path=files[0], vocabulary=files[1], rows="person")
+    with pytest.raises(NoObjective, match="says no tokens"):
+        person.ids(batch)
 
 
 @pytest.mark.parametrize(("rows", "n_rows", "role"), [("events", 8 + 5 + 3 + 10, "token"), ("person", 4, "pooled")])

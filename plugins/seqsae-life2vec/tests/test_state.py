@@ -83,6 +83,49 @@ def test_a_killed_process_goes_on_to_the_same_bytes(meds, tmp_path, one_thread, 
     assert not list((tmp_path / "killed").glob(".*"))
 
 
+def test_ctrl_c_ends_the_step_keeps_it_and_training_goes_on_to_the_same_bytes(tmp_path, monkeypatch, capsys):
+    whole = run(tmp_path / "whole")
+    real, calls = training._step, []
+
+    def stopped(*given):
+        calls.append(1)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        real(*given)
+
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt), shown():
+        patched.setattr(training, "_step", stopped)
+        run(tmp_path / "out")
+    assert signal.getsignal(signal.SIGINT) is before and len(calls) == 2
+    assert "stopped; kept after step 2 of 4" in capsys.readouterr().err
+    with shown():
+        assert run(tmp_path / "out") == whole
+    assert "going on after step 2 of 4" in capsys.readouterr().err
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path, monkeypatch):
+    def impatient(*_):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("not stopped")
+
+    monkeypatch.setattr(training, "_step", impatient)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    assert not (tmp_path / ".state").exists()
+
+
+@pytest.mark.parametrize(("model", "warned"), [(1.5, True), (0.5, False)])
+def test_a_model_no_better_than_frequencies_is_told(tmp_path, monkeypatch, capsys, model, warned):
+    monkeypatch.setattr(training.losses, "nats", lambda *_: model)
+    monkeypatch.setattr(training.losses, "unigram", lambda *_: 1.0)
+    with shown():
+        run(tmp_path, epochs=1)
+    assert ("no better than frequencies" in capsys.readouterr().err) == warned
+
+
 def _flip(file):
     content = bytearray(file.read_bytes())
     content[-5] ^= 1

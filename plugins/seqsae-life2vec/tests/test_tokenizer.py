@@ -88,6 +88,17 @@ def test_a_moment_longer_than_the_document_is_passed_over_whole():
     assert coded.event[coded.row].tolist() == [0, 71]
     assert coded.segment[coded.row].tolist() == [2, 1]
     assert coded.counts["events_clipped"] == 70
+    assert (coded.counts["long_moments"], coded.counts["long_newest_moments"]) == (1, 0)
+    newest = encode(record(["A", *["B"] * 70], [1, *[2] * 70]), words(), PUBLISHED)
+    assert newest.event[newest.row].tolist() == [0] and newest.counts["long_newest_moments"] == 1
+
+
+def test_values_that_no_quantile_tells_and_lives_without_a_birth_are_counted():
+    cut = Vocabulary([*words().tokens, "A//Q1", "A//Q2"], edges={"A": [5.0]})
+    life = record(["SEX//F", "A", "B", "B"], [None, 1, 2, 3], values=[1, 4, 4, np.nan])
+    counts = encode(life, cut, PLAIN).counts
+    assert (counts["unread_values"], counts["without_birth"]) == (2, 1)
+    assert encode(record(["MEDS_BIRTH", "A"], [0, 1]), cut, PLAIN).counts["without_birth"] == 0
 
 
 def test_a_long_background_leaves_room_for_an_event():

@@ -1,5 +1,7 @@
 """What becomes a token: quantiles, roll-up of rare codes, and the counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,11 +10,12 @@ from hypothesis import strategies as st
 from life2vec_cases import record
 from seqsae_life2vec import quantiles
 from seqsae_life2vec.codes import parents_of
-from seqsae_life2vec.learning import learn
+from seqsae_life2vec.learning import learn, tell
 from seqsae_life2vec.rollup import Holders, ancestors, roll_up
 from seqsae_life2vec.vocabulary import SPECIALS, UNK, Vocabulary
 
 from seqsae.errors import SeqsaeError
+from seqsae.progress import shown
 
 
 def learnt(lives, **options) -> Vocabulary:
@@ -30,10 +33,21 @@ def test_rare_codes_without_parents_are_unknown_and_counted():
     assert words.ids(np.array(["A", "RARE", "[MASK]", "[PAD]"])).tolist() == [10, UNK, UNK, UNK]
     assert words.counts == {
         "events": 7, "rolled_codes": 0, "rolled_events": 0, "unknown_codes": 1, "unknown_events": 2, "min_subjects": 2,
-        "codes_with_quantiles": 0,
+        "codes_with_quantiles": 0, "unknown_births": 0,
     }  # fmt: skip
     with pytest.raises(SeqsaeError, match="lower min_subjects"):
         learnt(lives, min_subjects=4)
+
+
+def test_rare_months_and_years_of_birth_are_told_as_unknown(capsys):
+    lives = [
+        replace(some("MEDS_BIRTH", "A"), time=np.array([f"{year}-01-01"] * 2, "datetime64[us]")) for year in (1, 1, 2)
+    ]
+    words = learnt(lives, birth_tokens=True)
+    assert words.tokens[10:] == ["A", "MONTH_1", "YEAR_1"] and words.counts["unknown_births"] == 1
+    with shown():
+        tell(words)
+    assert "0 (0 events) and 1 MONTH_m and YEAR_y of births held by fewer than 2 subjects" in capsys.readouterr().err
 
 
 def test_rare_codes_go_to_their_nearest_frequent_parent():

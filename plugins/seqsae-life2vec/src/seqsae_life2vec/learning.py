@@ -31,11 +31,12 @@ def learn(
         SeqsaeError: no token is frequent enough.
     """
     edges = values.fit(records(), quantiles)
-    holders, events = Holders(min_subjects), Counter()
+    holders, events, births = Holders(min_subjects), Counter(), Counter()
     for number, record in enumerate(records()):
-        names = _tokens(record, edges)
+        names, born = _tokens(record, edges), tokens_of_birth(record) if birth_tokens else []
         events.update(names)
-        holders.add({*names, *(tokens_of_birth(record) if birth_tokens else ())}, number)
+        births.update(born)
+        holders.add({*names, *born}, number)
     rolled = roll_up(holders, lambda token: _levels(token, edges, parents or {}))
     kept = sorted(holders.frequent | set(rolled.values()))
     if not kept:
@@ -43,16 +44,18 @@ def learn(
             f"no code is held by {min_subjects} or more subjects; lower min_subjects or give more records"
         )
     rolled = {token: end for token, end in rolled.items() if token != end}
-    counts = _counts(events, set(kept), rolled) | {"min_subjects": min_subjects, "codes_with_quantiles": len(edges)}
+    counts = _counts(events, births, set(kept), rolled)
+    counts |= {"min_subjects": min_subjects, "codes_with_quantiles": len(edges)}
     return Vocabulary([*SPECIALS, *kept], edges, rolled, counts)
 
 
 def tell(words: Vocabulary) -> None:
     """The counts as one line of progress."""
     c = words.counts
+    births = f" and {c['unknown_births']:,} MONTH_m and YEAR_y of births" if c["unknown_births"] else ""
     say(
         f"life2vec: {len(words):,} tokens from {c['events']:,} events; {c['rolled_codes']:,} rare codes ({c['rolled_events']:,} "
-        f"events) read as a parent, {c['unknown_codes']:,} ({c['unknown_events']:,} events) held by fewer than "
+        f"events) read as a parent, {c['unknown_codes']:,} ({c['unknown_events']:,} events){births} held by fewer than "
         f"{c['min_subjects']} subjects as [UNK]; {c['codes_with_quantiles']:,} codes cut into quantiles"
     )
 
@@ -70,7 +73,7 @@ def _levels(token: str, edges: dict[str, list[float]], parents: Mapping[str, lis
     return found if code == token else [[token], *found]
 
 
-def _counts(events: Counter, kept: set[str], rolled: dict[str, str]) -> dict[str, int]:
+def _counts(events: Counter, births: Counter, kept: set[str], rolled: dict[str, str]) -> dict[str, int]:
     unknown = set(events) - kept - set(rolled)
     return {
         "events": sum(events.values()),
@@ -78,4 +81,5 @@ def _counts(events: Counter, kept: set[str], rolled: dict[str, str]) -> dict[str
         "rolled_events": sum(events[token] for token in rolled),
         "unknown_codes": len(unknown),
         "unknown_events": sum(events[token] for token in unknown),
+        "unknown_births": sum(count for token, count in births.items() if token not in kept and token not in rolled),
     }

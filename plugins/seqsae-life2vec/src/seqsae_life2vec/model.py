@@ -1,6 +1,5 @@
 """The reference model behind seqsae's contract, and the factory that the entry point names."""
 
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from torch import Tensor
 from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.models.contract import Batch, Sample, SequenceModel
 from seqsae.models.devices import usable
-from seqsae.progress import say
 from seqsae.records.record import Record
 from seqsae.shelf import digest
 from seqsae_life2vec import batching, folder
+from seqsae_life2vec.account import Account
 from seqsae_life2vec.layout import Layout
 from seqsae_life2vec.network import Life2VecEncoder, Person
 from seqsae_life2vec.tokenizer import PREFIX, Encoded, encode
@@ -23,7 +22,6 @@ from seqsae_life2vec.vocabulary import Vocabulary
 
 ROWS = ("events", "person")
 SUFFIXES = (".ckpt", ".pth", ".pt")  # an original checkpoint is one file, a model trained here a folder
-LOST = ("events_clipped", "background_clipped", "unknown", "before_birth", "second_births")
 
 
 class Life2Vec(SequenceModel):
@@ -61,11 +59,11 @@ class Life2Vec(SequenceModel):
             device=device,
         )
         self.words, self.layout, self.rows = words, layout, rows
-        self.counts: Counter = Counter()
+        self.lost = Account()
 
     def prepare(self, record: Record) -> Sample:
         life = encode(record, self.words, self.layout)
-        note(self.counts, life.counts)
+        self.lost.add(life)
         return person_sample(life, len(life)) if self.rows == "person" else event_sample(life, record, len(life))
 
     def collate(self, samples: list[Sample]) -> Batch:
@@ -87,6 +85,12 @@ class Life2Vec(SequenceModel):
 
     def logits(self, output: Tensor) -> Tensor:
         return output
+
+    def account(self) -> list[str]:
+        """What did not reach the model since this was last asked, a line each."""
+        lines = self.lost.lines()
+        self.lost = Account()
+        return lines
 
 
 def sites_of(network: Life2VecEncoder) -> dict[str, int]:
@@ -131,14 +135,6 @@ def check_where(batch: Batch, where: Tensor) -> None:
         raise SeqsaeError(
             "life2vec: hide(batch, where) takes a bool tensor [batch, positions] that is True on rows only"
         )
-
-
-def note(total: Counter, counts: dict[str, int]) -> None:
-    """Add a life's counts; the first loss of each kind is said at once, the totals stand in the model's `counts`."""
-    for name in LOST:
-        if counts[name] and not total[name]:
-            say(f"life2vec: the first life with {name.replace('_', ' ')}: {counts[name]:,}; totals in model.counts")
-    total.update(counts)
 
 
 def open(path: str | Path | None = None, device: str = "cpu", rows: str = "events", **original) -> SequenceModel:

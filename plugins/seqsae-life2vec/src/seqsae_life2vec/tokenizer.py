@@ -41,7 +41,8 @@ class Encoded:
     name: np.ndarray
     """[rows] str: the token of each row before roll-up."""
     counts: dict[str, int]
-    """`events` and `background` rows read, and how many were clipped, unknown, before birth or a second birth."""
+    """`events` and `background` rows read, and how many were clipped, unknown, before birth, a second birth or had a value that is
+    not read; `long_moments` and `long_newest_moments`: moments, and newest ones, alone longer than the document; `without_birth`: 1 if so."""
 
     def __len__(self) -> int:
         return len(self.token)
@@ -68,7 +69,8 @@ def encode(record: Record, vocabulary: Vocabulary, layout: Layout) -> Encoded:
     names = vocabulary.names(code, record.numeric_value).astype(object)
     prefix = _prefix(record, layout, born, background, names)
     sizes = np.unique(time[events], return_counts=True)[1]
-    kept = _kept(sizes, layout.max_length - len(prefix[0]) - 1 - layout.separators, layout.separators)
+    room = layout.max_length - len(prefix[0]) - 1 - layout.separators
+    long, kept = sizes + layout.separators > room, _kept(sizes, room, layout.separators)
     shown = events[np.repeat(kept, sizes)]
     parts = _assemble(layout, prefix, shown, sizes[kept], CYCLE[np.arange(len(sizes)) % 3][kept])
     first = time[born[0]] if len(born) else np.datetime64("NaT", "us")
@@ -83,6 +85,10 @@ def encode(record: Record, vocabulary: Vocabulary, layout: Layout) -> Encoded:
         "unknown": int((token == UNK).sum()),
         "before_birth": int((time[shown] < first).sum()),
         "second_births": max(0, len(born) - 1),
+        "without_birth": int(not len(born)),
+        "long_moments": int(long.sum()),
+        "long_newest_moments": int(long[-1:].sum()),
+        "unread_values": _unread(record, code, np.concatenate([background, shown]), vocabulary),
     }
     del parts["at"]
     return Encoded(token=token, **channels, **parts, name=name, counts=counts)
@@ -100,6 +106,14 @@ def _columns(record: Record) -> tuple[np.ndarray, np.ndarray]:
             f"subject {record.subject_id!r}: {len(code)} codes but {len(time)} times; give one time (and value) a code"
         )
     return code, time
+
+
+def _unread(record: Record, code: np.ndarray, rows: np.ndarray, vocabulary: Vocabulary) -> int:
+    """How many of the rows have a value that no quantile tells."""
+    if record.numeric_value is None:
+        return 0
+    given = np.isfinite(np.asarray(record.numeric_value, float)[rows])
+    return sum(each not in vocabulary.edges for each in code[rows][given].tolist())
 
 
 def _prefix(record: Record, layout: Layout, born: np.ndarray, background: np.ndarray, names: np.ndarray):

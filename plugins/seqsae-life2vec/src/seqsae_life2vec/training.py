@@ -14,7 +14,7 @@ import torch
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say, track
 from seqsae.shelf import digest
-from seqsae_life2vec import batching, folder, learning, losses, objectives, options
+from seqsae_life2vec import batching, folder, interrupt, learning, losses, objectives, options
 from seqsae_life2vec.codes import parents_of
 from seqsae_life2vec.network import Life2VecEncoder
 from seqsae_life2vec.options import Options
@@ -82,10 +82,19 @@ def train(
         "options": asdict(chosen),
         "seed": seed,
     }
-    say(f"life2vec: an event costs {told['model']:.3f} nats, {told['unigram']:.3f} by frequency alone")
+    _tell(told)
     folder.save(out, network, words, chosen.layout, report)
     state.remove()
     return report
+
+
+def _tell(told: dict) -> None:
+    """The losses as a line of progress, and a warning where they show that nothing was learnt."""
+    say(f"life2vec: an event costs {told['model']:.3f} nats, {told['unigram']:.3f} by frequency alone")
+    if told["model"] >= told["unigram"]:
+        say(
+            "life2vec: warning: the model guesses no better than frequencies do; give more epochs or lives, or a smaller preset"
+        )
 
 
 def check_seed(seed: int) -> None:
@@ -113,16 +122,25 @@ def _fit(network: Life2VecEncoder, lives: list[Encoded], chosen: Options, seed: 
     if done:
         say(f"life2vec: going on after step {done:,} of {steps:,}")
     network.train()
-    for step in track(range(done, steps), "life2vec training", steps - done):
-        if step == done or step % per_epoch == 0:
-            batches = batching.epoch(lengths, size, seed, step // per_epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = chosen.learning_rate * schedule(step, steps, chosen.warmup)
-        batch = [lives[i] for i in batches[step % per_epoch]]
-        _step(network, optimiser, batch, chosen, (seed, 2, step))
-        if (step + 1) % chosen.checkpoint_every == 0 and step + 1 < steps:
-            state.save(step + 1, network, optimiser)
+    with interrupt.held() as stopped:
+        for step in track(range(done, steps), "life2vec training", steps - done):
+            if step == done or step % per_epoch == 0:
+                batches = batching.epoch(lengths, size, seed, step // per_epoch)
+            for group in optimiser.param_groups:
+                group["lr"] = chosen.learning_rate * schedule(step, steps, chosen.warmup)
+            batch = [lives[i] for i in batches[step % per_epoch]]
+            _step(network, optimiser, batch, chosen, (seed, 2, step))
+            _keep(state, step + 1, steps, chosen, stopped(), network, optimiser)
     return steps
+
+
+def _keep(state: State, done: int, steps: int, chosen: Options, stopped: bool, *learnt) -> None:
+    """Save network and optimiser where it is time to. Raises KeyboardInterrupt, once they are kept, if the user has stopped."""
+    if stopped or (done % chosen.checkpoint_every == 0 and done < steps):
+        state.save(done, *learnt)
+    if stopped:
+        say(f"life2vec: stopped; kept after step {done:,} of {steps:,}")
+        raise KeyboardInterrupt
 
 
 def _step(network, optimiser: torch.optim.Optimizer, batch: list[Encoded], chosen: Options, seed: tuple) -> None:

@@ -1,5 +1,7 @@
 """Lives as the original's tensors: made from MEDS records, or brought ready by the caller."""
 
+from dataclasses import replace
+
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
@@ -8,10 +10,12 @@ from seqsae.errors import SeqsaeError
 from seqsae.models.contract import Sample
 from seqsae.records.record import Record
 from seqsae_life2vec import batching
-from seqsae_life2vec.tokenizer import Encoded
-from seqsae_life2vec.vocabulary import CLS, PAD, SEP, UNK, Vocabulary
+from seqsae_life2vec.layout import Layout
+from seqsae_life2vec.tokenizer import Encoded, encode
+from seqsae_life2vec.vocabulary import CLS, PAD, SEP, UNK, Vocabulary, is_birth
 
-FIRST_DATED = 5  # behind [CLS] and four background tokens
+BACKGROUND = 4  # tokens, as published: origin, gender, month and year of the birth
+FIRST_DATED = BACKGROUND + 1  # behind [CLS] and them
 
 
 def read(record: Record, words: Vocabulary, max_length: int) -> Encoded:
@@ -47,9 +51,8 @@ def read(record: Record, words: Vocabulary, max_length: int) -> Encoded:
     place = np.arange(n)
     event = np.where(np.isin(token, (PAD, CLS, SEP)), -1, place)
     names = np.array(words.tokens)[token[event >= 0]]
-    counts = dict.fromkeys(("events_clipped", "background_clipped", "before_birth", "second_births"), 0)
-    counts |= {"events": int((event >= 0).sum()), "unknown": int((token == UNK).sum())}
-    age, time = age.astype(np.float32), time.astype(np.float32)
+    counts = {"events": int((event >= 0).sum()), "events_clipped": 0, "unknown": int((token == UNK).sum())}
+    age, time = age.clip(0).astype(np.float32), time.astype(np.float32)  # below 0 would be a life without a birth
     return Encoded(token, age, time, segment, place >= FIRST_DATED, np.ones(n, np.int64), event, names, counts)
 
 
@@ -61,6 +64,31 @@ def _real(record: Record, usual: np.ndarray) -> np.ndarray:
         raise SeqsaeError(f"subject {record.subject_id!r}: its padding_mask is no row of 0 and 1; give [n]") from None
 
 
+def lived(record: Record, words: Vocabulary, layout: Layout, prefixes: tuple[str, ...]) -> Encoded:
+    """The document of a MEDS record, its background in the order of `prefixes`; without any, every static row is background.
+
+    `counts` says whether the background is another than the published four tokens, and how many static rows were not chosen.
+    """
+    if not prefixes or record.code is None or record.time is None:
+        life, left = encode(record, words, layout), 0
+    else:
+        rows, left = _chosen(record, prefixes)
+        columns = {name: getattr(record, name) for name in ("time", "code", "numeric_value")}
+        life = encode(replace(record, **{k: None if v is None else v[rows] for k, v in columns.items()}), words, layout)
+        life = replace(life, event=np.where(life.row, rows[life.event], -1))
+    counts = {"other_background": int(life.counts["background"] != BACKGROUND), "background_not_chosen": left}
+    return replace(life, counts=life.counts | counts)
+
+
+def _chosen(record: Record, prefixes: tuple[str, ...]) -> tuple[np.ndarray, int]:
+    """[rows] indices: the first static row of each prefix, then the births and all with a time; how many static ones are left."""
+    codes, static = record.code.tolist(), np.isnat(record.time)
+    free = [i for i in np.flatnonzero(static).tolist() if not is_birth(codes[i])]
+    found = (next((i for i in free if codes[i] == p or codes[i].startswith(f"{p}//")), None) for p in prefixes)
+    rows = list(dict.fromkeys(i for i in found if i is not None))
+    return np.array([*rows, *np.flatnonzero(~static)], np.int64), len(free) - len(rows)
+
+
 def sample(life: Encoded, length: int) -> Sample:
     """The rows of a ready document; its events are its positions, and its times are not known as dates."""
     place = np.flatnonzero(life.row)
@@ -68,9 +96,10 @@ def sample(life: Encoded, length: int) -> Sample:
 
 
 def padded(lives: list[Encoded], max_length: int) -> dict[str, Tensor]:
-    """The network's inputs [B, max_length]: whole days and years, as the original truncates them."""
+    """The network's inputs [B, max_length]: whole days and years, as the original truncates them; age -1 without a birth."""
     inputs = batching.pad(lives)
     short = max_length - inputs["token"].shape[1]
     channels = {name: F.pad(inputs[name], (0, short)) for name in ("token", "time", "age", "segment", "real")}
-    whole = {"time": channels["time"].long(), "age": channels["age"].clamp(min=0).long()}
-    return {**channels, **whole, "real": channels["real"].bool()}
+    real = channels["real"].bool()
+    whole = {"time": channels["time"].long(), "age": channels["age"].long().masked_fill(~real, 0)}
+    return {**channels, **whole, "real": real}

@@ -39,7 +39,7 @@ class Original(nn.Module):
         """[B, L, d] after the last block; rows at padding are not 0 and mean nothing.
 
         Args:
-            time, age: [B, L] int64 days and years, as the original truncates them.
+            time, age: [B, L] int64 days and years, as the original truncates them; age -1, without a birth, adds nothing.
             real: [B, L] bool.
         """
         dated = (torch.arange(token.shape[1], device=token.device) >= UNDATED).expand(token.shape)
