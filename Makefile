@@ -6,7 +6,7 @@ demo: .venv/ready
 	.venv/bin/seqsae demo
 test: .venv/ready
 	.venv/bin/ruff check .
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --durations 15 --durations-min 10
 .venv/ready: $(PROJECTS)
 	python3 -m venv .venv
 	.venv/bin/pip install -q $(EDITABLE)

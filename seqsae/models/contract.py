@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.models import hooks, layout
 from seqsae.models.calling import call, to_device
+from seqsae.models.devices import usable
 from seqsae.models.sites import locate, parse
 from seqsae.records.record import Record
 
@@ -114,10 +115,11 @@ class SequenceModel(ABC):
         device: str | torch.device = "cpu",
         batch_first: bool = True,
     ):
-        self.module = module.eval().to(device)
+        self.device = usable(device)
+        self.module = module.eval().to(self.device)
         self.name, self.attention, self.pad_invariant = name, attention, pad_invariant
         self.vocabulary, self.config = vocabulary, config or {}
-        self.device, self.batch_first = torch.device(device), batch_first
+        self.batch_first = batch_first
         self.sites: dict[str, int | None] = dict(sites) if isinstance(sites, Mapping) else dict.fromkeys(sites)
         self.options: dict[str, Any] = {}
         self._run_once: set[str] = set()

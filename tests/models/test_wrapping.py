@@ -262,3 +262,9 @@ def test_an_entry_that_is_not_there_is_refused():
     model = seqsae.wrap(TakesTensor().eval(), ["encoder.layers.0"], wrong)
     with pytest.raises(SeqsaeError, match="a row is entry .* of an item that has 9"):
         model.prepare(records((9,))[0])
+
+
+@pytest.mark.parametrize("device", ("tpu", "", "meta"))
+def test_a_device_that_is_not_here_is_one_line(device):
+    with pytest.raises(SeqsaeError, match="choose cpu, or one that is here"):
+        seqsae.wrap(TakesTensor(), ["encoder.layers.0"], newest, device=device)
