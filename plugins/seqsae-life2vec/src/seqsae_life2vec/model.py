@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,11 +15,11 @@ from seqsae_life2vec import batching, folder
 from seqsae_life2vec.account import Account
 from seqsae_life2vec.layout import Layout
 from seqsae_life2vec.network import Life2VecEncoder, Person
-from seqsae_life2vec.tokenizer import PREFIX, Encoded, encode
+from seqsae_life2vec.rows import block_sites, check_rows, check_where, event_sample, person_sample
+from seqsae_life2vec.tokenizer import encode
 from seqsae_life2vec.training import train
 from seqsae_life2vec.vocabulary import Vocabulary
 
-ROWS = ("events", "person")
 SUFFIXES = (".ckpt", ".pth", ".pt")  # an original checkpoint is one file, a model trained here a folder
 
 
@@ -100,41 +99,6 @@ def sites_of(network: Life2VecEncoder) -> dict[str, int]:
     for i in range(shape.n_blocks):
         sites |= block_sites(i, shape.d_model, shape.d_hidden)
     return sites
-
-
-def block_sites(i: int, d_model: int, d_hidden: int) -> dict[str, int]:
-    """The sites of block i and their widths."""
-    widths = {"": d_model, ".attention": d_model, ".mlp": d_model, ".mlp.hidden": d_hidden}
-    return {f"blocks.{i}{part}": width for part, width in widths.items()}
-
-
-def event_sample(life: Encoded, record: Record, length: int) -> Sample:
-    """A row an event, and one a background row, which has no time."""
-    row = life.row
-    time = np.asarray(record.time).astype("datetime64[us]")[life.event[row]]
-    time[life.moment[row] == PREFIX] = np.datetime64("NaT")
-    return Sample(life, life.name, life.event[row], np.flatnonzero(row), length, time)
-
-
-def person_sample(life: Encoded, length: int) -> Sample:
-    """One row a life: its [CLS]."""
-    nothing = np.zeros(1, np.int64)
-    time = np.full(1, np.datetime64("NaT", "us"))
-    return Sample(life, np.array(["[CLS]"]), nothing, nothing, length, time, role="pooled")
-
-
-def check_rows(rows: str) -> None:
-    """Raises SeqsaeError unless `rows` is one of ROWS."""
-    if rows not in ROWS:
-        raise SeqsaeError(f"life2vec: rows = {rows!r}; it must be 'events' or 'person'")
-
-
-def check_where(batch: Batch, where: Tensor) -> None:
-    """Raises SeqsaeError unless `where` is a bool tensor that is True on rows only."""
-    if where.shape != batch.mask.shape or where.dtype != torch.bool or (where & ~batch.mask).any():
-        raise SeqsaeError(
-            "life2vec: hide(batch, where) takes a bool tensor [batch, positions] that is True on rows only"
-        )
 
 
 def open(path: str | Path | None = None, device: str = "cpu", rows: str = "events", **original) -> SequenceModel:

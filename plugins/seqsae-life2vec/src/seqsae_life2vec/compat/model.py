@@ -17,7 +17,7 @@ from seqsae_life2vec.compat.decoders import OriginalPerson
 from seqsae_life2vec.compat.hparams import gather
 from seqsae_life2vec.compat.network import Original
 from seqsae_life2vec.layout import Layout
-from seqsae_life2vec.model import block_sites, check_rows, check_where, event_sample, person_sample
+from seqsae_life2vec.rows import block_sites, check_rows, check_where, event_sample, person_sample
 from seqsae_life2vec.vocabulary import Vocabulary
 
 
