@@ -41,7 +41,6 @@ def untrained(study: pipeline.Study, out: Path) -> Encoded:
     config = study.config.model_dump()
     config["model"]["options"] = {**config["model"]["options"], "untrained": True}
     config["harvest"]["sites"] = (config["sae"]["site"],)
-    config["sae"]["steps"] = min(config["sae"]["steps"], 700)
     [encoded] = pipeline.Study(parse(RunConfig, config, "untrained"), out=out).encoded.values()
     return encoded
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from seqsae import shelf
 from seqsae.associations.concept_room import Concepts, concepts
+from seqsae.associations.targets import is_pooled
 from seqsae.config import FaithfulnessConfig
 from seqsae.errors import NoObjective
 from seqsae.faithfulness.room import Faithful, evaluate
@@ -20,7 +21,12 @@ Study = Any  # of seqsae.pipeline, which stands behind this room
 
 def has_concepts(study: Study) -> bool:
     """Whether a run is to score concepts, and there are any."""
-    return "concepts" in study.config.also and study.data.annotations is not None
+    if "concepts" not in study.config.also or study.data.annotations is None:
+        return False
+    if is_pooled(study.first):
+        say("concepts left out: annotations hold at single events, and rows here are pooled")
+        return False
+    return True
 
 
 def scored(study: Study, codes: Encoded, beside: Mapping[str, Encoded]) -> Concepts:

@@ -116,13 +116,13 @@ class ConceptsConfig(Room):
     min_clusters: int = Field(5, ge=1)
     """Clusters with the concept that each of the two splits must have all the same."""
     match: float = Field(0.5, ge=0, lt=1)
-    """F1 that a unit must exceed on the select and on the test split to match a concept."""
+    """F1 that a unit must exceed on the select and on the test split to match a concept, there also a fifth of the way from always yes to 1."""
     floor: float = Field(0.25, ge=0, lt=1)
     """F1 on the select split from which a pair of feature and concept is told; of other sources the best unit alone is."""
-    shuffles: int = Field(5, ge=0, le=1000)
+    shuffles: int = Field(19, ge=0, le=1000)
     """Draws of labels shifted within their sequences, scored beside the true ones: the matches that chance gives."""
-    sources: tuple[Literal["neuron", "pca", "random-dictionary", "token"], ...] = (
-        "neuron", "pca", "random-dictionary", "token",
+    sources: tuple[Literal["neuron", "pca", "random-dictionary", "token", "position"], ...] = (
+        "neuron", "pca", "random-dictionary", "token", "position",
     )  # fmt: skip
     """What stands beside the SAE's features."""
     on: float = Field(0.15, ge=0, lt=1)
@@ -189,7 +189,7 @@ class FaithfulnessConfig(Room):
     features: NonNegativeInt | tuple[NonNegativeInt, ...] = 20
     """Features that are ablated one by one: how many of those that write most on average, or a list of their numbers."""
     matched: int = Field(20, ge=0)
-    """Features of like firing rate and decoder norm that each is held against."""
+    """Features of like firing rate and like size when on that each is held against."""
     samples: int = Field(32, ge=1)
     """Samples, among those in which it fires, that a feature is ablated in, at most."""
     output: str = "loss"

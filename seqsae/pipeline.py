@@ -13,7 +13,7 @@ from seqsae.activations.store import Store
 from seqsae.activations.views import view_of
 from seqsae.associations.concept_room import Concepts
 from seqsae.associations.room import Associated, associate
-from seqsae.config import RecordsConfig, RunConfig
+from seqsae.config import RunConfig
 from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.room import Faithful
 from seqsae.features.encoding import Encoded, encode
@@ -48,7 +48,7 @@ class Study:
             raise SeqsaeError("run: a config without a file has no default run folder; give out=")
         self.out = Path(out) if out is not None else Path("runs") / Path(config).stem
         if data is not None:
-            _alone(self.config.records)
+            records.check_alone(self.config.records)
             moved = self.config.records.model_copy(update={"path": str(data)})
             self.config = self.config.model_copy(update={"records": moved})
         self.seconds: dict[str, float] = {}
@@ -94,7 +94,10 @@ class Study:
         extra = {} if self.config.device == "cpu" else {"device": self.config.device}
         with self.stage("model"):
             path = room.path if room.train is None else self._trained_model(data).path
-            return open_model(room.name, **({} if path is None else {"path": path}), **room.options, **extra)
+            extra |= {} if path is None else {"path": path}
+            if twice := sorted(room.options.keys() & extra.keys()):
+                raise SeqsaeError(f"model: {twice[0]} stands in [model.options] and beside it; give it once")
+            return open_model(room.name, **room.options, **extra)
 
     @cached_property
     def acts(self) -> dict[str, Store]:
@@ -276,15 +279,6 @@ def limited_threads(n: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
-
-
-def _alone(room: RecordsConfig) -> None:
-    """Raises SeqsaeError if other data would be read beside companions of the config's own."""
-    for name in ("covariates", "covariate_schema", "labels"):
-        if getattr(room, name):
-            raise SeqsaeError(
-                f"--data: the config also names records.{name}, which belongs to other data; keep it beside the data"
-            )
 
 
 def _write_config(study: Study) -> None:

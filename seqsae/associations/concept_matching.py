@@ -9,6 +9,7 @@ from seqsae.associations.concept_counts import SCORES, Counts, count, levels
 from seqsae.associations.concept_spans import Part, Placed
 from seqsae.associations.concept_units import Scaled
 
+LIFT = 0.2  # share of the way from the F1 of always yes to 1 that a match must have come
 ENTRIES = 2**23  # of a table [C, U, T], at most (a unit's at least)
 
 
@@ -61,11 +62,13 @@ class Tally:
     """Matches of one source under one score, over blocks of units: of the true concepts and of shifted ones beside them.
 
     A pair of unit and concept matches if its score exceeds `level` on the select split and, with the threshold chosen there,
-    on the test split.
+    on the test split, where it must also have come a fifth of the way from the score of always yes, `trivial` [C], to 1.
     """
 
-    def __init__(self, n_concepts: int, draws: int, level: float):
+    def __init__(self, trivial: np.ndarray, draws: int, level: float):
+        n_concepts = len(trivial)
         self.n_concepts, self.level = n_concepts, level
+        self.least = np.maximum(level, trivial + LIFT * (1 - trivial))
         self.units = np.zeros(draws + 1, dtype=np.int64)
         self.concepts = np.zeros((draws + 1, n_concepts), dtype=bool)
         self.best_select = np.full((draws + 1, n_concepts), -1.0)
@@ -76,7 +79,7 @@ class Tally:
         """Enter a block of units; concepts are the true ones and then those of each draw."""
         shape = (-1, self.n_concepts, len(units))
         select, test = choice.select.reshape(shape), choice.test.reshape(shape)
-        match = (select > self.level) & (test > self.level)
+        match = (select > self.level) & (test > self.least[:, None])
         self.units += match.any(axis=1).sum(axis=1)
         self.concepts |= match.any(axis=2)
         top = select.argmax(axis=2)[:, :, None]

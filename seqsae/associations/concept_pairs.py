@@ -5,6 +5,7 @@ from functools import cache, cached_property
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.stats import rankdata
 
 from seqsae.associations.concept_spans import Part, Placed
 from seqsae.associations.concept_units import Scaled
@@ -25,15 +26,27 @@ class Closely:
     part: Part
     lengths: np.ndarray
     """[C] median rows of an instance."""
+    signed: np.ndarray | None = None
+    """[n, U] of a signed source: the values before they were cut at the train mean."""
 
     @cached_property
     def auroc(self) -> np.ndarray:
-        """[U, C] AUROC over the rows; NaN where a concept has one class only (Mann & Whitney 1947, ties by mid-ranks)."""
-        ranks = rank_excess(self.values)
+        """[U, C] AUROC over the rows, of a signed source by the values as they are, not cut at the train mean.
+
+        NaN where a concept has one class only (Mann & Whitney 1947, ties by mid-ranks).
+        """
         positives = np.asarray(self.labels.sum(0)).ravel().astype(float)
-        pairs = positives * (ranks.n - positives)
-        score = (ranks.excess.T @ self.labels).toarray() - np.outer(ranks.shift, positives)
-        return np.where(pairs > 0, 0.5 + score / np.where(pairs > 0, pairs, 1), np.nan)
+        pairs = positives * (self.values.shape[0] - positives)
+        return np.where(pairs > 0, 0.5 + self._rank_sums(positives) / np.where(pairs > 0, pairs, 1), np.nan)
+
+    def _rank_sums(self, positives: np.ndarray) -> np.ndarray:
+        """[U, C] sums over the concept's rows of the rank's distance from the middle rank. positives: [C] rows with the concept."""
+        if self.signed is not None:
+            middle = (len(self.signed) + 1) / 2
+            sums = [self.labels.T @ (rankdata(column) - middle) for column in self.signed.T]
+            return np.array(sums).reshape(-1, len(positives))
+        ranks = rank_excess(self.values)
+        return (ranks.excess.T @ self.labels).toarray() - np.outer(ranks.shift, positives)
 
     @cached_property
     def _sample_of(self) -> np.ndarray:
@@ -47,6 +60,8 @@ class Closely:
         run only goes on from a called row inside an instance, so that a blurred border is none.
         """
         rows = called_rows(self.values, unit, threshold)
+        if not len(rows):
+            return 0
         label = self.labels.indices[self.labels.indptr[concept] : self.labels.indptr[concept + 1]]
         inside = np.isin(rows, label, assume_unique=True)
         sample = self._sample_of[rows]
@@ -60,7 +75,7 @@ class Closely:
         before = np.concatenate([after[1:], [False]])
         blurred = after | before
         n = int(self.lengths[concept])
-        return int(np.where(blurred, length // n, -(-length // n))[outside].sum()) if len(rows) else 0
+        return int(np.where(blurred, length // n, -(-length // n))[outside].sum())
 
     def by_cluster(self, unit: int, concept: int, threshold: float) -> np.ndarray:
         """[clusters, 5] called rows, those with the concept, rows with it, instances found, instances."""
@@ -89,9 +104,14 @@ class Closely:
 
 def closely(source: Scaled, part: Part, spans: Placed, units: np.ndarray, lengths: np.ndarray) -> Closely:
     """The chosen units of a source on a split, read block by block."""
-    values = [source.values(part.rows[low:high], units) for low, high in part.blocks(source.block)]
-    labels = spans.matrices(0, int(part.first[-1]))[0]
-    return Closely(sp.csc_array(sp.vstack(values)), sp.csc_array(labels), spans, part, np.maximum(lengths, 1))
+    labels = sp.csc_array(spans.matrices(0, int(part.first[-1]))[0])
+    blocks = [part.rows[low:high] for low, high in part.blocks(source.block)]
+    signed = np.concatenate([source.signed(rows, units) for rows in blocks]) if source.is_signed else None
+    if signed is not None:
+        values = source.scaled(sp.csr_array(np.maximum(signed, 0)), units)
+    else:
+        values = sp.vstack([source.values(rows, units) for rows in blocks])
+    return Closely(sp.csc_array(values), labels, spans, part, np.maximum(lengths, 1), signed)
 
 
 def called_rows(values: sp.csc_array, unit: int, threshold: float) -> np.ndarray:

@@ -12,12 +12,14 @@ from seqsae import schema, shelf
 from seqsae.activations.store import Store
 from seqsae.associations.baselines import sources_of
 from seqsae.associations.concept_patterns import patterns
+from seqsae.associations.concept_position import best_windows
 from seqsae.associations.concept_scores import concept_table
 from seqsae.associations.concept_scoring import Task, drawn, score
 from seqsae.associations.concept_spans import part_of
 from seqsae.associations.concept_support import supported
 from seqsae.associations.concept_units import Scaled
 from seqsae.associations.room import fingerprint
+from seqsae.associations.targets import is_pooled
 from seqsae.config import ConceptsConfig
 from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import Encoded
@@ -96,7 +98,7 @@ def concepts(
         out: run folder; default: that of the features.
         beside: further features on the same rows by name, such as `random-model`: those of an SAE on a model of random weights.
     Raises:
-        SeqsaeError: neither annotations nor planted truth; or `beside` stands on other rows.
+        SeqsaeError: neither annotations nor planted truth; rows that are pooled; or `beside` stands on other rows.
     """
     config, beside = config or ConceptsConfig(), dict(beside or {})
     covariates = data.covariates if isinstance(data, Dataset) else data
@@ -104,6 +106,11 @@ def concepts(
         raise SeqsaeError(
             "there is no concept to score: the data has neither annotations (annotations.parquet: subject_id, start, end, "
             "covariate, value) nor planted truth (`seqsae synth make`)"
+        )
+    if covariates.annotations is not None and is_pooled(encoded.store):
+        raise SeqsaeError(
+            f"{encoded.path}: its rows are pooled, one a sample, and annotations hold at single events; "
+            "harvest rows of single events to score annotated concepts"
         )
     _check_beside(encoded, beside)
     path = encoded.path
@@ -125,7 +132,7 @@ class _Beside:
 
 
 def _check_beside(encoded: Encoded, beside: Mapping[str, Encoded]) -> None:
-    taken = {"sae", "neuron", "pca", "random-dictionary", "token"}
+    taken = {"sae", "neuron", "pca", "random-dictionary", "token", "position"}
     for name, other in beside.items():
         if name in taken or not name:
             raise SeqsaeError(f"beside {name!r}: the name is taken; choose another")
@@ -160,7 +167,10 @@ def _write(
     n_rows = store.samples["n_rows"].to_numpy().astype(np.int64)
     draws = drawn(spans, n_rows, config.shuffles, seed)
     task = Task(annotated.filter("kept"), spans, draws, select, test, config, seed)
-    others = [Scaled(one, store) for one in sources_of(encoded, config.sources, seed)[1:]]
+    models = tuple(name for name in config.sources if name != "position")
+    others = [Scaled(one, store) for one in sources_of(encoded, models, seed)[1:]]
+    if task.C and len(models) < len(config.sources):
+        others.append(Scaled(best_windows(store, spans, select), store))
     others += [Scaled(_Beside(name, one), store) for name, one in beside.items()]
     pairs, matches = score(track([sae, *others], "concepts") if task.C else [], task)
     shelf.write_table(work / "pairs.parquet", pairs)

@@ -15,8 +15,6 @@ from seqsae.associations.concept_spans import Part, Placed, Spans, placed, shift
 from seqsae.associations.concept_units import Scaled
 from seqsae.config import ConceptsConfig
 
-LIFT = 0.2  # share of the way from the F1 of always yes to 1 that a match worth the name must have come
-
 
 @dataclass(frozen=True)
 class Task:
@@ -56,7 +54,7 @@ def score(sources: Iterable[Scaled], task: Task) -> tuple[pl.DataFrame, pl.DataF
     for source in sources:
         found, tallies = _of_source(source, task)
         pairs.append(_finished(found, source, task))
-        matches += [_match_row(source, name, tally, task) for name, tally in tallies.items()]
+        matches += [_match_row(source, name, tally) for name, tally in tallies.items()]
     table = pl.DataFrame(matches, infer_schema_length=None) if matches else schema.empty("concept_matches")
     return pl.concat(pairs), schema.check_table(table, "concept_matches", "concept_matches")
 
@@ -65,7 +63,8 @@ def _of_source(source: Scaled, task: Task) -> tuple[pl.DataFrame, dict[str, Tall
     """The best unit of each concept and, of the SAE, all pairs above the floor, with their counts on test; and each score's tally."""
     thresholds, draws = task.config.thresholds, len(task.draws)
     floor = task.config.floor if source.name == "sae" else np.inf
-    tallies = {name: Tally(task.C, draws, task.config.match) for name in SCORES}
+    trivial = task.concepts["trivial_f1"].to_numpy()
+    tallies = {name: Tally(trivial, draws, task.config.match) for name in SCORES}
     select, test = task.on(task.select), task.on(task.test)
     kept = []
     for units in unit_blocks(len(source.labels), task.everything.n_concepts, len(thresholds)):
@@ -162,12 +161,10 @@ def _looked_at(row: dict, close: Closely, unit: int, task: Task) -> dict:
     }
 
 
-def _match_row(source: Scaled, name: str, tally: Tally, task: Task) -> dict:
+def _match_row(source: Scaled, name: str, tally: Tally) -> dict:
     """A row of schema `concept_matches`."""
-    trivial = task.concepts["trivial_f1"].to_numpy()
-    above = (tally.best_test[0] - trivial) > LIFT * (1 - trivial)
-    best = (tally.best_select[0] > tally.level) & (tally.best_test[0] > tally.level)
-    beyond = best & above & ~(tally.best_test[0] <= tally.null)
+    best = (tally.best_select[0] > tally.level) & (tally.best_test[0] > tally.least)
+    beyond = best & ~(tally.best_test[0] <= tally.null)
     by_draw = tally.concepts[1:].sum(axis=1)
     return {
         "source": source.name,

@@ -66,15 +66,25 @@ class Scaled:
         mean = (total / n).astype(np.float32)
         return np.concatenate([high - mean, mean - low]).astype(np.float32), mean
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether each unit of the source has become two."""
+        return self._mean is not None
+
+    def signed(self, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """[len(rows), U] float32 of a signed source: each chosen unit's distance from its train mean, below zero too, not scaled."""
+        return self._apart(self.source.values(rows))[:, units]
+
     def values(self, rows: np.ndarray, units: np.ndarray | None = None) -> sp.csr_array:
         """[len(rows), U] float32 over the scale, of the chosen units if given."""
         values = self.source.values(rows)
         if not sp.issparse(values):
-            apart = values - self._mean
-            values = sp.csr_array(np.maximum(np.concatenate([apart, -apart], axis=1), 0))
-        scale = self.scale
-        if units is not None:
-            values, scale = sp.csr_array(values[:, units]), scale[units]
+            values = sp.csr_array(np.maximum(self._apart(values), 0))
+        return self.scaled(values if units is None else sp.csr_array(values[:, units]), units)
+
+    def scaled(self, values: sp.csr_array, units: np.ndarray | None = None) -> sp.csr_array:
+        """Values of the chosen units (all if not given), none below zero, over their scale."""
+        scale = self.scale if units is None else self.scale[units]
         known = scale[values.indices] > 0
         data = np.where(
             known, values.data.astype(np.float32) / np.where(known, scale[values.indices], 1), np.float32(0)
@@ -84,3 +94,8 @@ class Scaled:
             made = made.copy()
             made.eliminate_zeros()
         return made
+
+    def _apart(self, values: np.ndarray) -> np.ndarray:
+        """[n, U / 2] of a signed source as [n, U]: above the train mean, and below it."""
+        apart = values - self._mean
+        return np.concatenate([apart, -apart], axis=1)

@@ -40,6 +40,8 @@ def targets(covariates: Covariates, store: Store) -> list[Target]:
     for entry in covariates.schema["covariates"]:
         if entry["type"] == "survival":
             say(f"covariate {entry['name']!r}: survival is not tested yet")
+        elif entry["level"] == "token" and is_pooled(store):
+            say(f"covariate {entry['name']!r}: annotations hold at single events, and rows here are pooled: not tested")
         elif entry["level"] == "token":
             found += _of_annotations(entry, covariates, store)
         else:
@@ -68,6 +70,11 @@ def supported(found: list[Target], covariates: Covariates, store: Store) -> list
             f"covariate {covariate}{what}: fewer than {needed} clusters on one side in the select or the test split: not tested"
         )
     return kept
+
+
+def is_pooled(store: Store) -> bool:
+    """Whether rows stand for whole samples, so that none of them is an event."""
+    return bool((store.rows["role"] == "pooled").any())
 
 
 def _without_empty(target: Target, store: Store) -> Target:

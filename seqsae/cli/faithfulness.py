@@ -47,7 +47,7 @@ def steer(  # noqa: PLR0913, an option each
     from seqsae.faithfulness.words import told_steered
 
     numbers = where.replace(" ", "").split(",")
-    places = [int(number) for number in numbers] if all(number.isdigit() for number in numbers) else where
+    places = [int(number) for number in numbers] if all(number.isdecimal() for number in numbers) else where
     with study_of(config, out, data) as study:
         view, room = study.config.harvest.views[0], study.config.faithfulness
         options = {"view": view, "config": room, "seed": study.config.seed, "out": study.out}

@@ -43,7 +43,10 @@ def _by_name(name: str, given: dict[str, Any], options: list[str], data: Path | 
     from seqsae.models.opening import open_model
     from seqsae.records.reading import local, read_source
 
-    model = open_model(name, **given, **dict(map(_option, options)))
+    asked = dict(map(_option, options))
+    if twice := sorted(asked.keys() & given.keys()):
+        raise SeqsaeError(f"--options {twice[0]}= and --{twice[0]} say the same; give one")
+    model = open_model(name, **given, **asked)
     _tell(model, invented(model) if data is None else chosen(read_source(local(data))))
 
 

@@ -89,4 +89,9 @@ def _gradient(bench: Bench, seen: Look, target: Target, at: Tensor) -> Tensor:
             f"model {bench.model.name!r}: no gradient from its output to site {bench.site!r} ({cause}); attribution needs a "
             "forward pass without no_grad or in-place changes; or give ig_steps = 0"
         ) from None
+    if not found.isfinite().all():
+        raise SeqsaeError(
+            f"model {bench.model.name!r}: the gradient of {target.name!r} is NaN or infinite; in loss= mask the labels before the "
+            "arithmetic, not its result; or give ig_steps = 0"
+        )
     return found.detach()

@@ -3,6 +3,7 @@
 import numpy as np
 
 LEVEL = (0.025, 0.975)
+FEWEST = 5  # clusters; of fewer, resampling gives intervals that are far too narrow
 
 
 def by_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -28,12 +29,12 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
 def mean_interval(
     sums: np.ndarray, counts: np.ndarray, clusters: np.ndarray, draws: int, seed: int
 ) -> tuple[float, float, float]:
-    """Ratio of sums [n] to counts [n], and its 95% interval over clusters, NaN with fewer than two of them."""
+    """Ratio of sums [n] to counts [n], and its 95% interval over clusters, NaN with fewer than five of them."""
     table = by_cluster(np.column_stack([sums, counts]), clusters)
     total, n = table.sum(0)
     if n <= 0:
         return np.nan, np.nan, np.nan
-    if len(table) < 2:
+    if len(table) < FEWEST:
         return total / n, np.nan, np.nan
     drawn = resampled(table, draws, seed)
     with np.errstate(invalid="ignore", divide="ignore"):

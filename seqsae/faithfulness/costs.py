@@ -32,8 +32,8 @@ class Costs:
     """[S] float64 sums for each replacement, and for `CLEAN`."""
     unexplained: dict[Key, Unexplained] = field(default_factory=dict)
     """Fraction of variance of the replaced rows that the replacement leaves unexplained."""
-    identity_error: float = 0.0
-    """Largest relative L2 difference of the output when rows are replaced by themselves."""
+    identity_error: float | None = None
+    """Largest relative L2 difference of the output when rows are replaced by themselves; None: not measured."""
 
 
 @torch.no_grad()
@@ -45,12 +45,14 @@ def costs(
     splices: Mapping[str, Sequence[Splice]],
     budget: int,
 ) -> Costs:
-    """Every sample under every replacement. One forward pass a batch and replacement, and one clean.
+    """Every sample under every replacement. One forward pass a batch and replacement, and one clean; the identity once,
+    at the widest kind of rows.
 
     Args:
         splices: kind of rows to what is put in their place.
     """
     turns, found = objective.turns(told), Costs(objective, np.zeros(len(told)))
+    widest = next((kind for kind in objective.kinds if kind in splices), None)
     batches = list(groups(model, [turn.sample for turn in turns], budget))
     for group in track(batches, f"loss recovered ({objective.name})"):
         chosen = [turns[i] for i in group]
@@ -60,12 +62,12 @@ def costs(
         cost = _noted(found, CLEAN, objective.cost(clean, laid), places, model)
         np.add.at(found.count, places, cost.count.cpu().numpy())
         for kind, several in splices.items():
-            for splice in [identity(), *several] if kind == "all" else several:
+            for splice in [identity(), *several] if kind == widest else several:
                 output = _replaced(model, site, laid, kind, splice, found)
                 again = _noted(found, (*splice[:2], kind), objective.cost(output, laid), places, model)
                 if splice.source == "identity":
                     off = _difference(objective, laid, (clean, output), (cost, again))
-                    found.identity_error = max(found.identity_error, off)
+                    found.identity_error = max(found.identity_error or 0.0, off)
     return found
 
 

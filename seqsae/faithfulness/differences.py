@@ -118,8 +118,10 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
 def ablation_sparsity(before: Tensor, after: Tensor) -> Tensor:
     """[p] (L1 / L2)^2 / V of the change of the logits [P, V] at each position, where there is one.
 
-    Gao et al. 2024 (arXiv 2406.04093, section 4.5): 1 / V if one token's logit changes alone, 1 if all change alike. The
-    median change is taken off first, since a softmax does not see what is added to all of its logits.
+    After Gao et al. 2024 (arXiv 2406.04093, section 4.5), who take all positions together; here it is over the vocabulary
+    at each position. 1 / V if one token's logit changes alone, 1 if all change by the same size, about 2 / pi = 0.64 if the
+    change is dense but random (normal). The median change is taken off first, since a softmax does not see what is added
+    to all of its logits.
     """
     before, after = before.double(), after.double()
     change = after - before

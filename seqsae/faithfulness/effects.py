@@ -1,4 +1,4 @@
-"""What ablating each feature does, beside what it does for features that fire as often and write as strongly."""
+"""What ablating each feature does, beside what it does for features that fire as often and write as much when they do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from seqsae import schema
+from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.ablations import Ablated
 from seqsae.faithfulness.bootstrap import mean_interval
 from seqsae.faithfulness.matching import Matched, percentile
@@ -55,7 +56,7 @@ def effects_table(
 
     Args:
         partners: feature to those it is held against; only these features get rows.
-        profile: rate and norm [width] of all features.
+        profile: rate, norm and written (when on) [width] of all features.
     """
     grouped, rows = by_feature(found), []
     measures = [name for name in MEASURES if any(name in one.sums for one in found)]
@@ -64,7 +65,8 @@ def effects_table(
             rivals = [sampled_mean(grouped.get(int(other), []), measure) for other in matched.features]
             row = _row(grouped.get(feature, []), measure, np.array(rivals, float), sampled)
             about = {"firing_rate": profile["rate"][feature], "decoder_norm": profile["norm"][feature]}
-            folds = {"rate_fold": _number(matched.rate_fold), "norm_fold": _number(matched.norm_fold)}
+            about["written"] = profile["written"][feature]
+            folds = {"rate_fold": _number(matched.rate_fold), "written_fold": _number(matched.written_fold)}
             rows.append({"feature": feature, "measure": measure, "unit": MEASURES[measure], **row, **about, **folds})
     table = pl.DataFrame(rows, infer_schema_length=None) if rows else schema.empty("effects")
     return schema.check_table(table, "effects", "effects")
@@ -79,14 +81,15 @@ def sampled_mean(found: Sequence[Ablated], measure: str) -> float:
 
 def _row(found: list[Ablated], measure: str, rivals: np.ndarray, sampled: Sampled) -> dict:
     value, low, high = sampled.mean(found, measure)
+    size = np.abs  # loss and task go either way; the others are never below 0
     rivals = rivals[np.isfinite(rivals)]
     places = np.unique([one.place for one in found]).astype(int)
     return {
         "value": _number(value),
         "ci_low": _number(low),
         "ci_high": _number(high),
-        "percentile": percentile(value, rivals),
-        "matched_median": _number(np.median(rivals)) if len(rivals) else None,
+        "percentile": percentile(size(value), size(rivals)),
+        "matched_median": _number(np.median(size(rivals))) if len(rivals) else None,
         "n_matched": len(rivals),
         "n_samples": len(places),
         "n_clusters": len(np.unique(sampled.clusters[places])),
@@ -131,6 +134,10 @@ def attribution_table(found: Sequence[Ablated], objective: str) -> pl.DataFrame:
     rows = []
     for feature, several in by_feature([one for one in found if one.guess is not None]).items():
         mean = np.mean([one.guess for one in several], axis=0)
+        if not np.isfinite(mean).all():
+            raise SeqsaeError(
+                f"attribution of feature {feature} to the {objective} loss is NaN or infinite; look at the loss"
+            )
         names = ("ablation", "gradient_activation", "integrated_gradients")
         guesses = dict(zip(names, mean.tolist(), strict=True))
         rows.append({"feature": feature, "objective": objective, **guesses, "n_samples": len(several)})

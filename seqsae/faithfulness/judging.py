@@ -16,7 +16,7 @@ from seqsae.faithfulness.attribution import Target
 from seqsae.faithfulness.costs import Costs, costs
 from seqsae.faithfulness.effects import Sampled, agreement, attribution_table, effects_table, tokens_table
 from seqsae.faithfulness.fitting import Fit, Habits, fitted
-from seqsae.faithfulness.matching import Matched, matched, most_active
+from seqsae.faithfulness.matching import Matched, matched, most_active, written_when_on
 from seqsae.faithfulness.objectives import Objective, Tokens, objectives_of, token_classes
 from seqsae.faithfulness.placing import beside
 from seqsae.faithfulness.pushing import Bench
@@ -78,10 +78,11 @@ class Judge:
     def _costs(
         self, saes: list[SAE], names: list[str], objective: Objective, fits: Mapping[str, Fit], habits: Habits
     ) -> Costs:
+        kinds = {*self.config.rows} & {*fits} or {"all"}  # causal models and tasks have no others
         splices = {
             kind: splices_of(saes, names, fit, habits.l0, self.seed, self.config.beside)
             for kind, fit in fits.items()
-            if len(fit.rows) and kind in self.config.rows
+            if len(fit.rows) and kind in kinds
         }
         return costs(self.model, self.site, objective, self.told, splices, BUDGET)
 
@@ -90,13 +91,14 @@ class Judge:
     ) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
         config, own = self.config, objective.own(self.view.readout)
         bench = Bench(self.model, self.site, sae, objective, own, BUDGET)
-        profile = {"rate": habits.rate, "norm": bench.writer.norms.double().cpu().numpy()}
+        norm = bench.writer.norms.double().cpu().numpy()
+        profile = {"rate": habits.rate, "norm": norm, "written": written_when_on(habits.rate, habits.mean, norm)}
         chosen = (
-            most_active(habits.rate, habits.mean, profile["norm"], config.features)
+            most_active(habits.rate, habits.mean, norm, config.features)
             if isinstance(config.features, int)
             else list(dict.fromkeys(config.features))
         )
-        partners = {one: matched(one, **profile, n=config.matched, seed=self.seed) for one in chosen}
+        partners = {one: matched(one, habits.rate, profile["written"], config.matched, self.seed) for one in chosen}
         names, ask = self._ask(bench, partners, classes)
         found = ablations(bench, objective.turns(self.told), ask) if chosen else []
         sampled = Sampled(self.told.clusters, config.bootstrap, self.seed)
@@ -167,7 +169,7 @@ def _about(
     sampled: Sampled,
     config: FaithfulnessConfig,
 ) -> dict[str, Any]:
-    sparsity = sampled.mean(found, "sparsity")
+    sparsity = sampled.mean([one for one in found if one.feature in partners], "sparsity")
     short = sum(len(one.features) < config.matched for one in partners.values())
     if short:
         say(f"  {short} features have fewer than {config.matched} living ones to be held against")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from seqsae.activations.views import passes_of
 from seqsae.errors import SeqsaeError
+from seqsae.faithfulness.hiding import copied, unchanged
 from seqsae.faithfulness.shown import Shown, plainly
 from seqsae.models.contract import Batch, Sample, SequenceModel
 from seqsae.models.objective import nats, targets
@@ -123,8 +124,18 @@ class Tokens(Objective):
         if not self.masked:
             return Laid(batch, hidden, wanted)
         hidden[batch.mask.cpu()] = torch.from_numpy(np.concatenate([turn.hidden for turn in turns]))
+        return Laid(self._hid(batch, hidden), hidden, wanted.masked_fill(~hidden, -1))
+
+    def _hid(self, batch: Batch, hidden: Tensor) -> Batch:
+        """The batch with tokens hidden. Raises SeqsaeError if that leaves its inputs as they are."""
+        before = copied(batch.inputs)
         shown = self.model.hide(batch, hidden.to(batch.mask.device))
-        return Laid(shown, hidden, wanted.masked_fill(~hidden, -1))
+        if hidden.any() and unchanged(before, shown.inputs):
+            raise SeqsaeError(
+                f"model {self.model.name!r}: hide changes nothing of its inputs, so it would be judged on tokens it sees; "
+                "let hide put the mask token there"
+            )
+        return shown
 
     def logits(self, output: Any, laid: Laid) -> Tensor:
         """[B, T, V] raw. Raises SeqsaeError if they do not fit the batch."""

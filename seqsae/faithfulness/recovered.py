@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from seqsae import schema
-from seqsae.faithfulness.bootstrap import by_cluster, interval, resampled
+from seqsae.faithfulness.bootstrap import FEWEST, by_cluster, interval, resampled
 from seqsae.faithfulness.costs import CLEAN, Costs, Key
 from seqsae.faithfulness.shown import Shown
 from seqsae.faithfulness.splices import ABLATIONS
@@ -59,7 +59,7 @@ def _row(found: Costs, told: Shown, key: Key, ablated: Key, draws: int, seed: in
 
 
 def ratio(sums: np.ndarray, draws: int, seed: int) -> tuple[float | None, float | None, float | None, str | None]:
-    """Recovered, its 95% interval over clusters, and why it is not defined; from sums [C, 3] of clean, spliced, ablated.
+    """Recovered, its 95% interval over clusters (None under five of them), and why it is not defined; from sums [C, 3] of clean, spliced, ablated.
 
     It is not defined where the ablation does not clearly hurt: where it adds less than a thousandth of the clean loss, or
     where the interval of what it adds holds 0.
@@ -71,6 +71,8 @@ def ratio(sums: np.ndarray, draws: int, seed: int) -> tuple[float | None, float 
         return None, None, None, "the ablation does not hurt the model"
     if len(drawn) and not interval(gaps)[0] > 0:
         return None, None, None, "the ablation does not clearly hurt the model"
+    if len(sums) < FEWEST:
+        return (ablated - spliced) / gap, None, None, None
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = interval((drawn[:, 2] - drawn[:, 1]) / gaps)
     return (ablated - spliced) / gap, _finite(low), _finite(high), None

@@ -20,8 +20,9 @@ def told(found: Faithful) -> str:
 
 def _recovered(table: pl.DataFrame, about: dict) -> Iterator[str]:
     mine = table.filter(pl.col("objective") == about["objective"])
-    clean = mine["loss_clean"][0]
-    yield f"{about['objective']} loss {clean:.4g}, {about['where']} rows replaced; L0 {about['l0']:.1f}; identity error {about['identity_error']:.1g}"
+    clean, error = mine["loss_clean"][0], about["identity_error"]
+    identity = "not measured" if error is None else f"{error:.1g}"
+    yield f"{about['objective']} loss {clean:.4g}, {about['where']} rows replaced; L0 {about['l0']:.1f}; identity error {identity}"
     yield "  loss recovered, against zero and mean ablation:"
     for key, part in mine.filter("headline", ~pl.col("source").is_in(["zero", "mean"])).group_by(
         "source", "unit", maintain_order=True
@@ -46,7 +47,7 @@ def ratio(row: dict) -> str:
 def _attribution(about: dict) -> Iterator[str]:
     sparsity = about["ablation_sparsity"]["value"]
     if sparsity is not None:
-        yield f"  ablation sparsity {sparsity:.3f} (1: an ablated feature changes all logits alike)"
+        yield f"  ablation sparsity {sparsity:.3f} (over the vocabulary at each position; near 0: few logits change, 0.64: all, at random)"
     for name, found in about["attribution"].items():
         if found["pearson"] is not None:
             yield (
@@ -56,8 +57,9 @@ def _attribution(about: dict) -> Iterator[str]:
 
 
 def _effects(table: pl.DataFrame) -> Iterator[str]:
-    shown = table.filter(pl.col("measure").is_in(["kl", "task"]) & pl.col("value").is_not_null())
-    for row in shown.sort("value", descending=True).head(10).iter_rows(named=True):
+    kinds = [table.filter(pl.col("measure") == name, pl.col("value").is_not_null()) for name in ("kl", "task")]
+    shown = [kind.sort(pl.col("value").abs(), descending=True, maintain_order=True).head(10) for kind in kinds]
+    for row in pl.concat(shown).iter_rows(named=True):
         among = (
             ""
             if row["percentile"] is None

@@ -68,11 +68,23 @@ def times_of(
         ) from None
 
 
+def entries(index: np.ndarray, item: dict, subject_id: Any) -> np.ndarray:
+    """[n] int64: which entries of an item its rows stand for. Raises SeqsaeError for one that cannot be there."""
+    lengths = [len(value) for value in item.values() if hasattr(value, "__len__") and not isinstance(value, str)]
+    longest = max(lengths, default=2**31)
+    wrong = index[(index < 0) | (index >= longest)]
+    if len(wrong):
+        raise SeqsaeError(
+            f"subject {subject_id!r}: collate says that a row is entry {wrong[0]} of an item that has {longest}; count from 0"
+        )
+    return index.astype(np.int64)
+
+
 def _chosen(values: np.ndarray, event: np.ndarray | None, subject_id: Any) -> np.ndarray:
     """The entries that rows stand for. Raises SeqsaeError for one that is not there."""
     if event is None:
         return values
-    wrong = event[(event < 0) | (event >= len(values))]
+    wrong = event[event >= len(values)]
     if len(wrong):
         raise SeqsaeError(
             f"subject {subject_id!r}: collate says that a row is entry {wrong[0]} of an item that has {len(values)}; count from 0"

@@ -7,7 +7,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.models.contract import SequenceModel
 
 
-def open_model(name: str, *, pool: str | None = None, **options: Any) -> SequenceModel:
+def open_model(name: str, /, *, pool: str | None = None, **options: Any) -> SequenceModel:
     """The model that a plugin offers as `name`, made with the plugin's own options.
 
     Args:
@@ -19,10 +19,14 @@ def open_model(name: str, *, pool: str | None = None, **options: Any) -> Sequenc
     factory = plugins.find("models", name)
     try:
         model = factory(**options)
+    except (SeqsaeError, OSError):
+        raise
     except TypeError as cause:
-        if "argument" not in str(cause):
-            raise
         raise SeqsaeError(f"model {name!r}: {cause}; give the options its README names") from cause
+    except Exception as cause:  # a plugin's own code can raise anything
+        raise SeqsaeError(
+            f"model {name!r} cannot be opened: {type(cause).__name__}: {cause}; look at its options"
+        ) from cause
     if not isinstance(model, SequenceModel):
         raise SeqsaeError(f"model {name!r} gave {type(model).__name__}, not a SequenceModel; see CONTRIBUTING.md")
     model.options = {key: value for key, value in options.items() if key not in ("path", "device")}

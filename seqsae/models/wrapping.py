@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.models import masks
 from seqsae.models.contract import Batch, Sample, SequenceModel
-from seqsae.models.items import item_of, times_of, tokens_of
+from seqsae.models.items import entries, item_of, times_of, tokens_of
 from seqsae.models.modules import check_reach, plain
 from seqsae.models.pooling import Pooled
 from seqsae.models.roles import role_of
@@ -93,7 +93,7 @@ class Wrapped(SequenceModel):
         item = item_of(record)
         _, mask, index = self._split(self._collate([item]))
         position = np.flatnonzero(mask[0].cpu().numpy())
-        event = None if index is None else index[0].cpu().numpy()[position].astype(np.int64)
+        event = None if index is None else entries(index[0].cpu().numpy()[position], item, record.subject_id)
         return Sample(
             inputs=item,
             token=tokens_of(item, len(position), record.subject_id, self.role, event),

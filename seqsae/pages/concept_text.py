@@ -34,8 +34,9 @@ def _headline(matches) -> str:
         for row in matches.sort("score", descending=True, maintain_order=True).iter_rows(named=True)
     ]
     title = (
-        "Units and annotated concepts that match on the select and on the test split; by chance: the same with labels shifted\n"
-        "within their sequences. Beyond: well above always yes, and above every shifted draw."
+        "Units and annotated concepts that match on the select and on the test split, there a fifth of the way from always yes to 1;\n"
+        "by chance: the same with labels shifted within their sequences. Beyond: above every shifted draw (chance alone: once in n + 1\n"
+        "times of n draws); they do not hold the position fixed: see the source position, a window of event numbers."
     )
     header = ["score", "source", "units matched", "by chance", "concepts matched", "by chance", "beyond", "mean F1"]
     return title + "\n" + aligned(header, rows)

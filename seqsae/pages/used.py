@@ -95,10 +95,13 @@ def charted(rows: pl.DataFrame, objective: str) -> pl.DataFrame:
 
 
 def most_telling(table: pl.DataFrame) -> list[int]:
-    """The features that are shown: those whose ablation changes the output most."""
-    main = table.filter(pl.col("measure").is_in(["kl", "task"]) & pl.col("value").is_not_null())
-    order = main.sort("value", "feature", descending=[True, False])["feature"]
-    return order.unique(maintain_order=True).head(SHOWN).to_list()
+    """The features that are shown: those whose ablation changes the output most.
+
+    By KL; behind them, in an order of their own, those that only change a task's loss.
+    """
+    kinds = [table.filter(pl.col("measure") == name, pl.col("value").is_not_null()) for name in ("kl", "task")]
+    orders = [kind.sort(pl.col("value").abs(), "feature", descending=[True, False])["feature"] for kind in kinds]
+    return pl.concat(orders).unique(maintain_order=True).head(SHOWN).to_list()
 
 
 def effects(used: Used, shown: list[int]) -> pl.DataFrame:
@@ -106,7 +109,7 @@ def effects(used: Used, shown: list[int]) -> pl.DataFrame:
     place = {feature: rank for rank, feature in enumerate(shown)}
     return (
         used.effects.filter(pl.col("feature").is_in(shown))
-        .drop("firing_rate", "decoder_norm")
+        .drop("firing_rate", "decoder_norm", "written")
         .sort(pl.col("feature").replace_strict(place, default=None, return_dtype=pl.Int64), maintain_order=True)
     )
 
@@ -123,6 +126,8 @@ def _body(used: Used, rows: pl.DataFrame, charts: dict[str, dict], n_shown: int)
         f"{about['subjects']:,} subjects of the {about['split']} split in {about['clusters']:,} clusters; "
         f"SAE {about['sae']} at {about['site']}, trained on {_READOUTS.get(about['readout'], about['readout'])} rows"
     )
+    if about["readout"] == "observed" and any(one["objective"] == "masked-token" for one in about["objectives"]):
+        told += " with nothing hidden, where here a share of the tokens around them is hidden"
     return offline.filled("used.html", told=escape(told), objectives=judged, effects=effects)
 
 
@@ -204,7 +209,9 @@ def _gradients(about: dict) -> str:
     sparsity = about["ablation_sparsity"]
     if sparsity["value"] is not None:
         ends = "" if sparsity["ci_low"] is None else f" [{sparsity['ci_low']:.3f}, {sparsity['ci_high']:.3f}]"
-        entries["ablation sparsity (1: all logits alike)"] = f"{sparsity['value']:.3f}{ends}"
+        entries["ablation sparsity (near 0: few logits change; 0.64: all, at random)"] = (
+            f"{sparsity['value']:.3f}{ends}"
+        )
     target = "the loss" if about["output"] == "loss" else about["output"]
     return markup.group(f"Gradients against true ablation of {target}", entries) if entries else ""
 
@@ -212,13 +219,13 @@ def _gradients(about: dict) -> str:
 def _matched(table: pl.DataFrame) -> str:
     """How many features each is held against, and how like they are."""
     told = table.select(
-        n=pl.col("n_matched").max(), rate=pl.col("rate_fold").max(), norm=pl.col("norm_fold").max()
+        n=pl.col("n_matched").max(), rate=pl.col("rate_fold").max(), written=pl.col("written_fold").max()
     ).row(0, named=True)
     if not told["n"]:
         return "No like feature could be measured beside them."
     like = (
         ""
         if told["rate"] is None
-        else f" (at most {told['rate']:.2g} times its rate, {told['norm']:.2g} times its norm)"
+        else f" (at most {told['rate']:.2g} times its rate, {told['written']:.2g} times what it writes)"
     )
-    return f"Each is held against up to {told['n']} features of like firing rate and decoder norm{like}."
+    return f"Each is held against up to {told['n']} features of like firing rate and like size when on, activation times decoder norm{like}."

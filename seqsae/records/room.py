@@ -112,3 +112,12 @@ def load(artefact: shelf.Artefact) -> Dataset:
         truth=document("truth.json"),
         covariate_schema=document("covariates.schema.json") or {"covariates": []},
     )
+
+
+def check_alone(room: RecordsConfig) -> None:
+    """Raises SeqsaeError if other data would be read beside companions of the config's own."""
+    for name in ("covariates", "covariate_schema", "labels"):
+        if getattr(room, name):
+            raise SeqsaeError(
+                f"--data: the config also names records.{name}, which belongs to other data; keep it beside the data"
+            )

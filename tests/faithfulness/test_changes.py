@@ -9,7 +9,7 @@ from scipy.stats import entropy
 from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.changes import Change, Writer, moved, value_of
 from seqsae.faithfulness.differences import ablation_sparsity, kl, log_softmax, total_variation
-from seqsae.faithfulness.matching import matched, most_active, percentile
+from seqsae.faithfulness.matching import matched, most_active, percentile, written_when_on
 from seqsae.sae import normalise
 from seqsae.sae.base import Codes, Recipe, build
 
@@ -89,6 +89,11 @@ def test_ablation_sparsity_counts_the_logits_that_move():
     assert found.tolist() == pytest.approx([1 / 10, 4 / 10], rel=1e-4)  # a shift of all alike is no change to a softmax
 
 
+def test_ablation_sparsity_of_a_dense_random_change_is_not_one():
+    noise = torch.randn(8, 5_000, generator=torch.Generator().manual_seed(0))
+    assert ablation_sparsity(torch.ones(8, 5_000), 1 + noise).numpy() == pytest.approx(2 / np.pi, abs=0.02)
+
+
 def test_the_nearest_features_by_a_loop():
     rng = np.random.default_rng(0)
     rate, norm = rng.uniform(0.001, 0.4, 60), rng.uniform(0.5, 2, 60)
@@ -97,9 +102,20 @@ def test_the_nearest_features_by_a_loop():
     far = {j: np.hypot(np.log(rate[j] / rate[5]), np.log(norm[j] / norm[5])) for j in range(60) if j not in (3, 5, 17)}
     assert sorted(found.features.tolist()) == sorted(sorted(far, key=far.get)[:20])
     folds = np.exp(np.abs(np.log(rate[found.features] / rate[5])))
-    assert found.rate_fold == pytest.approx(folds.max()) and found.norm_fold >= 1
+    assert found.rate_fold == pytest.approx(folds.max()) and found.written_fold >= 1
     assert len(matched(5, rate, norm, 200, 0).features) == 57
     assert len(matched(3, rate, norm, 20, 0).features) == 0
+
+
+def test_with_equal_norms_the_match_follows_what_is_written():
+    rate, norm = np.full(30, 0.1), np.ones(30)
+    when_on = np.geomspace(0.1, 10, 30)
+    written = written_when_on(rate, when_on * rate, norm)
+    assert written == pytest.approx(when_on)
+    found = matched(15, rate, written, 6, 0)
+    assert sorted(found.features.tolist()) == [12, 13, 14, 16, 17, 18]
+    assert found.written_fold == pytest.approx(when_on[18] / when_on[15])
+    assert written_when_on(np.zeros(2), np.zeros(2), np.ones(2)).tolist() == [0, 0]
 
 
 def test_features_that_are_equally_near_come_in_a_random_order():

@@ -12,10 +12,12 @@ from scipy.stats import pearsonr, spearmanr
 import seqsae
 from seqsae.config import FaithfulnessConfig, ViewConfig
 from seqsae.errors import SeqsaeError
-from seqsae.faithfulness.ablations import Ask, ablations, class_changes, firing
+from seqsae.faithfulness.ablations import Ablated, Ask, Guess, ablations, class_changes, firing
 from seqsae.faithfulness.attribution import Target, slopes
 from seqsae.faithfulness.changes import Writer
-from seqsae.faithfulness.differences import Said
+from seqsae.faithfulness.differences import Said, Sum
+from seqsae.faithfulness.effects import Sampled, attribution_table, effects_table
+from seqsae.faithfulness.matching import Matched
 from seqsae.faithfulness.objectives import Tokens, token_classes
 from seqsae.faithfulness.placing import beside
 from seqsae.faithfulness.pushing import Bench, look
@@ -177,8 +179,50 @@ def test_a_feature_stands_among_those_like_it(found):
     assert set(table["measure"]) == {"kl", "tv", "loss", "kl-own", "tv-own", "sparsity", "task"}
     row = table.filter(measure="kl").row(0, named=True)
     assert row["ci_low"] <= row["value"] <= row["ci_high"] and row["n_matched"] == 6
-    assert 0 <= row["percentile"] <= 100 and row["rate_fold"] >= 1 and row["norm_fold"] >= 1
+    assert 0 <= row["percentile"] <= 100 and row["rate_fold"] >= 1 and row["written_fold"] >= 1
+    assert row["written"] > 0
     assert row["decoder_norm"] == pytest.approx(sae.W_dec[row["feature"]].norm().item(), rel=1e-5)
+
+
+def test_a_signed_measure_is_ranked_by_its_size():
+    def ablated(feature, loss):
+        return [Ablated(feature, i, {"loss": Sum(loss, 1.0)}, None, None) for i in range(6)]
+
+    pushes = {0: -3.0, 1: 1.0, 2: -2.0, 3: 4.0}
+    found = [one for feature, loss in pushes.items() for one in ablated(feature, loss)]
+    profile = {name: np.ones(4) for name in ("rate", "norm", "written")}
+    partners = {0: Matched(np.array([1, 2, 3]), 1.0, 1.0)}
+    row = effects_table(found, partners, profile, Sampled(np.arange(6), 100, 0)).row(0, named=True)
+    assert row["value"] == -3 and row["percentile"] == pytest.approx(200 / 3) and row["matched_median"] == 2
+
+
+def test_attribution_that_is_no_number_is_refused():
+    bad = [Ablated(3, 0, {}, Guess(0.1, np.nan, 0.2), None)]
+    with pytest.raises(SeqsaeError, match="attribution of feature 3 to the task loss is NaN or infinite"):
+        attribution_table(bad, "task")
+
+
+def test_labels_that_are_missing_must_be_masked_before_the_arithmetic(tmp_path):
+    def late(output, batch):
+        label = torch.where(torch.arange(output.shape[1]) % 2 == 1, 1.0, torch.nan)
+        return (output[..., 0] - label) ** 2
+
+    def early(output, batch):
+        there = torch.arange(output.shape[1]) % 2 == 1
+        return torch.where(there, (output[..., 0] - 1.0) ** 2, torch.nan)
+
+    model, data, config = Toy(), people(), FaithfulnessConfig(features=2, matched=2, bootstrap=100, ig_steps=2)
+    with pytest.raises(SeqsaeError, match="mask the labels before the arithmetic") as caught:
+        seqsae.evaluate(model, data, sae_for(model), out=tmp_path / "late", config=config, loss=late)
+    assert "\n" not in str(caught.value)
+    kept = seqsae.evaluate(model, data, sae_for(model), out=tmp_path / "early", config=config, loss=early)
+    assert kept.attribution.filter(objective="task")["gradient_activation"].is_finite().all()
+
+
+def test_the_sparsity_of_the_summary_is_over_the_chosen_features_alone(found):
+    table = found[0].effects.filter(measure="sparsity").drop_nulls("value")
+    mean = (table["value"] * table["n_scored"]).sum() / table["n_scored"].sum()
+    assert found[0].summary["objectives"][0]["ablation_sparsity"]["value"] == pytest.approx(mean)
 
 
 def test_tokens_are_told_by_class_and_direction(found):

@@ -1,6 +1,7 @@
 """Loss recovered against the same thing worked out sample by sample in float64."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,8 @@ from seqsae.config import FaithfulnessConfig, ViewConfig
 from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.faithfulness.bootstrap import by_cluster, mean_interval, resampled
 from seqsae.faithfulness.recovered import ratio
+from seqsae.faithfulness.words import told
+from seqsae.models.contract import Batch
 
 QUICK = FaithfulnessConfig(features=0, bootstrap=100)
 
@@ -111,7 +114,7 @@ class Echo(Toy):
     """Its tokens are judged where they are seen, so that what is at the site matters."""
 
     def hide(self, batch, where):
-        return batch
+        return Batch({**batch.inputs, "hidden": where}, batch.mask, batch.samples)
 
 
 def test_identity_recovers_one_zero_recovers_none_and_the_rest_lies_about_between(tmp_path):
@@ -133,6 +136,55 @@ def test_identity_recovers_one_zero_recovers_none_and_the_rest_lies_about_betwee
     assert summary["recovered_against_mean"] == dict(zip(by_kind["where"], by_kind["recovered"], strict=True))
 
 
+class Shaky(Toy):
+    """A faulty wrapping: whatever is put back, the output moves."""
+
+    def replace(self, batch, site, change):
+        return super().replace(batch, site, change) * 1.5
+
+
+@pytest.mark.parametrize("rows", [("all",), ("hidden",), ("observed", "hidden")])
+def test_the_identity_is_measured_whatever_rows_are_judged(tmp_path, rows):
+    model, config = Shaky(), QUICK.model_copy(update={"rows": rows, "beside": ()})
+    found = judged(tmp_path, model, people(), sae_for(model), config, view=ViewConfig(readout="masked"))
+    assert found.summary["objectives"][0]["identity_error"] == pytest.approx(0.5)
+    assert len(found.recovered.filter(source="identity")["where"].unique()) == 1
+
+
+def test_what_has_no_hidden_rows_is_judged_at_all_of_them(tmp_path):
+    model, config = Toy(), QUICK.model_copy(update={"rows": ("hidden",), "beside": ()})
+    found = judged(tmp_path, model, people(), sae_for(model), config, loss=lambda output, batch: output[:, 0, 0])
+    places = found.recovered.select("objective", "where").unique().sort("objective").rows()
+    assert places == [("masked-token", "hidden"), ("task", "all")]
+
+
+def test_an_identity_that_was_not_measured_is_no_zero(tmp_path):
+    found = judged(tmp_path, Toy(), people(), sae_for(Toy()))
+    [about] = found.summary["objectives"]
+    bare = SimpleNamespace(
+        summary=found.summary | {"objectives": [about | {"identity_error": None}]},
+        recovered=found.recovered,
+        effects=found.effects,
+    )
+    assert "identity error not measured" in told(bare)
+
+
+def test_a_hide_that_hides_nothing_is_refused(tmp_path):
+    class Bare(Toy):
+        def hide(self, batch, where):
+            return Batch({name: part.clone() for name, part in batch.inputs.items()}, batch.mask, batch.samples)
+
+    class InPlace(Toy):
+        def hide(self, batch, where):
+            batch.inputs["ids"][where] = MASK
+            return batch
+
+    with pytest.raises(SeqsaeError, match="hide changes nothing of its inputs"):
+        judged(tmp_path, Bare(), people(), sae_for(Bare()))
+    one, other = (judged(tmp_path / kind.__name__, kind(), people(), sae_for(kind())) for kind in (InPlace, Toy))
+    assert one.recovered.equals(other.recovered)
+
+
 def test_an_ablation_that_does_not_hurt_gives_no_number(tmp_path):
     model = Toy(causal=True)
     with torch.no_grad():
@@ -145,8 +197,9 @@ def test_an_ablation_that_does_not_hurt_gives_no_number(tmp_path):
 def test_the_ratio_by_numbers():
     assert ratio(np.array([[1.0, 1.2, 2.0]]), 100, 0) == (pytest.approx(0.8), None, None, None)
     several = np.array([[1.0, 1.2, 2.0], [1.0, 1.1, 3.0], [2.0, 2.1, 4.0]])
-    value, low, high, reason = ratio(several, 500, 0)
-    assert value == pytest.approx((9 - 4.4) / 5) and low <= value <= high and reason is None
+    assert ratio(several, 500, 0) == (pytest.approx((9 - 4.4) / 5), None, None, None)  # too few for an interval
+    value, low, high, reason = ratio(np.tile(several, (2, 1)), 500, 0)
+    assert value == pytest.approx((9 - 4.4) / 5) and low < value < high and reason is None
     unsure = np.array([[1.0, 1.0, 9.0], [1.0, 1.0, -6.9], [1.0, 1.0, 1.0]])
     assert ratio(unsure, 500, 0) == (None, None, None, "the ablation does not clearly hurt the model")
     assert ratio(np.array([[5.0, 5.0, 5.001]]), 100, 0)[3] == "the ablation does not hurt the model"
@@ -162,6 +215,8 @@ def test_intervals_are_those_of_whole_clusters():
     apart, together = (mean_interval(repeated, counts, c, 2000, 0) for c in (np.arange(400), np.arange(400) // 10))
     assert (together[2] - together[1]) > 2.5 * (apart[2] - apart[1])
     assert np.isnan(mean_interval(sums, counts, np.zeros(400), 100, 0)[1:]).all()
+    for n, none in ((4, True), (5, False)):
+        assert np.isnan(mean_interval(sums, counts, np.arange(400) % n, 100, 0)[1:]).tolist() == [none] * 2
     table = by_cluster(np.array([[1.0, 2], [3, 4], [5, 6]]), np.array([7, 2, 7]))
     assert table.tolist() == [[3, 4], [6, 8]]
     assert np.array_equal(resampled(table, 50, 3), resampled(table, 50, 3))

@@ -25,7 +25,7 @@ class Net(nn.Module):
             self.head.weight.copy_(torch.randn(V + 1, d, generator=generator))
             self.head.bias.copy_(torch.randn(V + 1, generator=generator))
 
-    def forward(self, ids, real):
+    def forward(self, ids, real, hidden=None):
         x = self.site(self.embed(ids)) * real[..., None]
         if self.causal:
             return self.head(x + x.cumsum(1) / real.cumsum(1).clamp_min(1)[..., None])

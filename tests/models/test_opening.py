@@ -52,3 +52,14 @@ def test_something_that_is_no_model_is_refused(monkeypatch):
     monkeypatch.setattr(plugins, "find", lambda kind, name: dict)
     with pytest.raises(SeqsaeError, match="gave dict, not a SequenceModel"):
         seqsae.open_model("x")
+
+
+def test_whatever_a_plugins_factory_raises_is_one_line(monkeypatch):
+    def broken(name="x", width=1):
+        return 1 / width
+
+    monkeypatch.setattr(plugins, "find", lambda kind, name: broken)
+    with pytest.raises(SeqsaeError, match="cannot be opened: ZeroDivisionError"):
+        seqsae.open_model("any", width=0)
+    with pytest.raises(SeqsaeError, match="gave float, not a SequenceModel"):
+        seqsae.open_model("any", name="a model's own option")

@@ -257,8 +257,9 @@ def test_a_collate_that_clips_and_drops_says_which_entries_are_left():
     check_model(model, records((30, 41, 5, 4, 25)))
 
 
-def test_an_entry_that_is_not_there_is_refused():
-    wrong = lambda items: (*newest(items)[:2], newest(items)[2] + 50)  # noqa: E731
+@pytest.mark.parametrize("away", (50, -50, 2**40))
+def test_an_entry_that_is_not_there_is_refused(away):
+    wrong = lambda items: (*newest(items)[:2], newest(items)[2] + away)  # noqa: E731
     model = seqsae.wrap(TakesTensor().eval(), ["encoder.layers.0"], wrong)
     with pytest.raises(SeqsaeError, match="a row is entry .* of an item that has 9"):
         model.prepare(records((9,))[0])

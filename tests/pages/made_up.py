@@ -44,7 +44,7 @@ def effects(features: list[int], measures: tuple[str, ...] = ("kl", "tv", "loss"
                     "feature": feature, "measure": measure, "unit": "nats", "value": value, "ci_low": value / 2,
                     "ci_high": 2 * value, "percentile": 95.0 - 40 * (place % 3), "matched_median": 0.004,
                     "n_matched": 20, "n_samples": 32, "n_clusters": 30, "n_scored": 800, "firing_rate": 0.04,
-                    "decoder_norm": 1.0, "rate_fold": 1.2, "norm_fold": 1.0,
+                    "decoder_norm": 1.0, "written": 2.4, "rate_fold": 1.2, "written_fold": 1.1,
                 }
             )  # fmt: skip
     return table("effects", rows)

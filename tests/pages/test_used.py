@@ -92,7 +92,21 @@ def test_the_features_that_change_most_come_first_and_at_most_some(fake):
     shown = list(dict.fromkeys(part.data["effects"]["feature"]))
     assert shown == list(range(used.SHOWN))
     assert "20 further features" in part.body
-    assert "20 features of like firing rate" in part.body and "1.2 times its rate" in part.body
+    assert (
+        "20 features of like firing rate" in part.body and "1.2 times its rate, 1.1 times what it writes" in part.body
+    )
+
+
+def test_kl_and_a_tasks_loss_are_never_put_in_one_order(fake):
+    kl, task = made_up.effects([4, 1], ("kl",)), made_up.effects([1, 7, 4, 9], ("task",))
+    task = task.with_columns(value=pl.when(pl.col("feature") == 9).then(-50.0).otherwise(pl.col("value") * 1e3))
+    assert used.most_telling(pl.concat([task, kl])) == [4, 1, 9, 7]  # 9 by its size, though it helps
+
+
+def test_what_an_sae_of_observed_rows_was_not_trained_on_is_said(fake):
+    summary = made_up.used().summary
+    assert "nothing hidden" in part_of(fake, summary=summary | {"readout": "observed"}).body
+    assert "nothing hidden" not in part_of(fake).body
 
 
 def test_a_model_judged_without_features_has_no_table_of_them(fake):

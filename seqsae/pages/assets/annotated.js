@@ -14,9 +14,9 @@ const beside = (value, text) => [value, el("span", { class: "sub" }, text)];
 const matchColumns = [
   { key: "score", title: "Score", value: (row) => scoreTitles[row.score], draw: (row) => scoreTitles[row.score] },
   { key: "source", title: "Source", value: (row) => titleOf(row.source), draw: (row) => el("b", {}, titleOf(row.source)) },
-  { key: "concepts", title: "Concepts matched", numeric: true, hint: "Concepts that at least one unit matches", value: (row) => row.concepts_matched, draw: (row) => beside(count(row.concepts_matched), `of ${count(row.concepts)}`) },
+  { key: "concepts", title: "Concepts matched", numeric: true, hint: "Concepts that at least one unit matches: above 0.5, and a fifth of the way from always yes to 1", value: (row) => row.concepts_matched, draw: (row) => beside(count(row.concepts_matched), `of ${count(row.concepts)}`) },
   { key: "null_concepts", title: "By chance", numeric: true, hint: "With the labels of each sequence shifted; mean over draws", value: (row) => row.null_concepts, draw: (row) => fixed(row.null_concepts, 1) },
-  { key: "beyond", title: "Beyond", numeric: true, hint: "Concepts whose best unit matches, comes a fifth of the way from always yes to 1, and scores above every shifted draw", value: (row) => row.concepts_beyond, draw: (row) => count(row.concepts_beyond) },
+  { key: "beyond", title: "Beyond", numeric: true, hint: "Concepts whose best unit matches and scores above every shifted draw; chance alone is above all n draws once in n + 1 times, and the draws do not hold the position fixed", value: (row) => row.concepts_beyond, draw: (row) => count(row.concepts_beyond) },
   { key: "units", title: "Units matched", numeric: true, hint: "Units with a concept that they match", value: (row) => row.units_matched, draw: (row) => beside(count(row.units_matched), `of ${count(row.units)}`) },
   { key: "null_units", title: "By chance", numeric: true, value: (row) => row.null_units, draw: (row) => fixed(row.null_units, 1) },
   { key: "mean", title: "Mean score", numeric: true, hint: "Mean over concepts of their best unit's score; below it the same by chance", value: (row) => row.mean_f1, draw: (row) => beside(fixed(row.mean_f1), `chance ${fixed(row.mean_f1_null)}`) },

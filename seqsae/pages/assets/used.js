@@ -43,7 +43,7 @@ function measureCell(one) {
 
 function percentileCell(one) {
   if (!one || missing(one.percentile)) return none;
-  const title = `Median of ${one.n_matched} like features ${sized(one.matched_median)}; firing rates within a factor of ${fixed(one.rate_fold)}, decoder norms of ${fixed(one.norm_fold)}`;
+  const title = `Median of ${one.n_matched} like features ${sized(one.matched_median)}; firing rates within a factor of ${fixed(one.rate_fold)}, what is written when on of ${fixed(one.written_fold)}`;
   return [el("span", { title }, one.percentile.toFixed(0)), sub(`of ${count(one.n_matched)}, median ${sized(one.matched_median)}`)];
 }
 
@@ -64,7 +64,7 @@ const measureTitles = {
   tv: ["Total variation", "At the same positions"],
   loss: ["Loss, nats", "Rise of the model's own loss at the same positions"],
   "kl-own": ["KL at its rows", "Nats, at the rows where it fires"],
-  sparsity: ["Sparsity", "Of the change of the logits: 1 all alike, near 0 a few tokens alone"],
+  sparsity: ["Sparsity", "Of the change of the logits over the vocabulary at each position: near 0 a few tokens alone, 0.64 all at random, 1 all by the same size"],
 };
 
 function effectColumns(rows) {
@@ -82,7 +82,7 @@ function effectColumns(rows) {
   return [
     { key: "feature", title: "Feature", first: "ascending", value: (row) => row.feature, draw: (row) => present([featureLink(row.feature), sub(token(row))]) },
     ...measures.slice(0, 1),
-    { key: "percentile", title: "Percentile", numeric: true, hint: "Percent of the like features whose ablation changes less", value: (row) => row.main && row.main.percentile, draw: (row) => percentileCell(row.main) },
+    { key: "percentile", title: "Percentile", numeric: true, hint: "Percent of the like features whose ablation changes less, in size", value: (row) => row.main && row.main.percentile, draw: (row) => percentileCell(row.main) },
     ...measures.slice(1),
     ...(movedBy.size ? moved : []),
     { key: "n", title: "Samples", numeric: true, hint: "In which it was ablated; below it their clusters", value: (row) => row.rows[0].n_samples, draw: (row) => [count(row.rows[0].n_samples), sub(`${count(row.rows[0].n_clusters)} clusters`)] },
