@@ -122,7 +122,7 @@ def spans_of(annotations: pl.DataFrame, concepts: pl.DataFrame, store: Store) ->
     numbered = concepts.select("covariate", "value").with_row_index("concept")
     samples = store.samples.select("sample", "subject")
     table = (
-        annotations.rename({"sample": "subject"})
+        annotations.select(pl.col("sample").alias("subject"), "start", "end", "covariate", "value")
         .join(numbered, on=["covariate", "value"], how="inner", maintain_order="left")
         .join(samples, on="subject", how="inner", maintain_order="left")
     )

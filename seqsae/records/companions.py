@@ -34,6 +34,8 @@ def with_neighbours(data: Dataset, folder: Path) -> Dataset:
 def _annotations(data: Dataset, file: Path) -> pl.DataFrame:
     given = read_parquet(file).drop("sample", strict=False)  # a column of the caller's own by that name is not ours
     table = key_by_subject(given, data.subjects, str(file)).rename({"subject": "sample"})
+    if len(given) > len(table):
+        say(f"{file}: {len(given) - len(table):,} annotations belong to no subject of the data and are left out")
     table = schema.check_table(table, "annotations", str(file)).sort(
         "sample", "start", "covariate", maintain_order=True
     )
@@ -50,7 +52,8 @@ def _within_records(table: pl.DataFrame, data: Dataset, file: Path) -> None:
     """Raises SeqsaeError for an annotation that ends behind the last event or residue of its record."""
     size = pl.col("sequence").str.len_chars() if data.kind == "sequences" else pl.len()
     sizes = data.table.group_by("subject").agg(size.sum().alias("size"))
-    long = table.join(sizes, left_on="sample", right_on="subject").filter(pl.col("end") > pl.col("size"))
+    spans = table.select("sample", "covariate", "end")  # a column of the caller's own may be called size
+    long = spans.join(sizes, left_on="sample", right_on="subject").filter(pl.col("end") > pl.col("size"))
     if len(long):
         first = long.row(0, named=True)
         raise SeqsaeError(

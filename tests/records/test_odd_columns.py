@@ -103,10 +103,26 @@ def test_annotations_may_have_columns_of_their_own_and_end_with_their_record(fol
     whole = events_table(12).filter(pl.col("subject_id") == ids()[0])
     pl.DataFrame(
         {"subject_id": ids()[:1], "start": [0], "end": [len(whole)], "covariate": ["c"], "value": ["v"], "sample": [7]}
-    ).with_columns(pl.lit(None).alias("note")).write_parquet(folder / "annotations.parquet")
+    ).with_columns(pl.lit(None).alias("note"), size=pl.lit(1), concept=pl.lit(5)).write_parquet(
+        folder / "annotations.parquet"
+    )
     data = seqsae.dataset(folder)
     assert data.annotations.select("sample", "start", "end").rows() == [(0, 0, len(whole))]
     assert room.fingerprint(data) == room.fingerprint(seqsae.dataset(folder))
+
+
+def test_annotations_of_nobody_are_counted(folder, capsys):
+    spans = {
+        "subject_id": [*ids()[:1], 10**9, 10**9],
+        "start": [0, 0, 0],
+        "end": [1, 1, 9],
+        "covariate": ["c"] * 3,
+        "value": ["v"] * 3,
+    }
+    pl.DataFrame(spans).write_parquet(folder / "annotations.parquet")
+    with shown():
+        assert len(seqsae.dataset(folder).annotations) == 1
+    assert "2 annotations belong to no subject of the data and are left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
