@@ -1,7 +1,7 @@
 """Every option of every room, frozen, with its meaning under it. Read from TOML, never changed while running."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, field_validator
 
@@ -187,17 +187,28 @@ class FaithfulnessConfig(Room):
     beside: tuple[Literal["pca", "random-dictionary"], ...] = ("pca", "random-dictionary")
     """What its loss recovered is held against, beside zero and mean ablation."""
     features: NonNegativeInt | tuple[NonNegativeInt, ...] = 20
-    """Features that are ablated one by one: how many of those that write most on average, or a list of their numbers."""
+    """Features that are ablated and steered one by one: how many of those that write most on average, or a list of their numbers."""
+    covariates: tuple[str, ...] = ()
+    """Covariates whose best features are changed as well, one a category, by their effect on the select split."""
+    scales: tuple[Annotated[float, Field(ge=-1000, le=1000)], ...] = (2.0,)
+    """Factors that a feature is steered by where it is on, beside ablation."""
     matched: int = Field(20, ge=0)
     """Features of like firing rate and like size when on that each is held against."""
     samples: int = Field(32, ge=1)
-    """Samples, among those in which it fires, that a feature is ablated in, at most."""
+    """Samples, among those in which it fires, that a feature is changed in, at most."""
     output: str = "loss"
     """What gradients are taken of: `loss`, or a token or token class (its mean logit)."""
     ig_steps: int = Field(8, ge=0)
     """Steps of integrated gradients; 0: no attribution."""
     bootstrap: int = Field(1000, ge=100)
     """Draws of clusters behind each interval."""
+
+    @field_validator("scales")
+    @classmethod
+    def _that_change(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(scales)) < len(scales) or {0.0, 1.0} & {*scales}:
+            raise ValueError("each factor once, and neither 0 (which is ablation) nor 1 (which changes nothing)")
+        return scales
 
 
 class RunConfig(Room):

@@ -58,6 +58,7 @@ class Study:
         self.check_names()
         for view in self.config.harvest.views:
             view_of(self.data, view.name)
+        besides.check_data(self)
         if not any(self._has_targets(view.name) for view in self.config.harvest.views):
             raise SeqsaeError(
                 "there is nothing to tie features of whole records to, only labels at prediction times; read the views of the "
@@ -73,6 +74,7 @@ class Study:
         """Look at what the config alone can be judged by. Raises SeqsaeError for a name that is not there, or a wrong option."""
         plugins.find("models", self.config.model.name)
         feasible(self.config.sae, self.config.device)
+        besides.check_names(self.config)
 
     def check_sweep(self, **lists) -> None:
         """The same for a sweep, before anything long is begun."""

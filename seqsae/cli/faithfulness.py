@@ -11,17 +11,11 @@ from seqsae.cli.studies import Config, Data, Out, study_of
 @app.command()
 def evaluate(config: Config, out: Out = None, data: Data = None) -> None:
     """Loss recovered, ablation of features and attribution: does the model use what the SAE says?"""
-    from seqsae.faithfulness.room import evaluate as judge
+    from seqsae.besides import faithfulness
     from seqsae.faithfulness.words import told
-    from seqsae.ledger import note_opening
 
     with study_of(config, out, data) as study:
-        model, people, saes = study.model, study.data, study.saes
-        view, room, seed = study.config.harvest.views[0], study.config.faithfulness, study.config.seed
-        with study.stage("faithfulness"):
-            found = judge(model, people, saes, view=view, out=study.out, config=room, seed=seed)
-        if room.split == "test":
-            note_opening(study.out / "ledger.json", found.artefact, "faithfulness")
+        found = faithfulness(study, study.saes, study.config.faithfulness)
         typer.echo(told(found))
         typer.echo(str(found.artefact.path))
 

@@ -39,6 +39,11 @@ class Change:
         return f * self.amount if self.kind == "scale" else f + self.amount
 
     @property
+    def raises(self) -> bool:
+        """Whether a value above 0 becomes larger; of a clamp it is not known."""
+        return (self.kind == "scale" and self.amount > 1) or (self.kind == "add" and self.amount > 0)
+
+    @property
     def told(self) -> str:
         """In a few words, as a folder may be called."""
         return self.kind if self.kind == "ablate" else f"{self.kind}{self.amount:g}"

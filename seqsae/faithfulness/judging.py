@@ -11,12 +11,13 @@ import torch
 
 from seqsae.config import FaithfulnessConfig, ViewConfig
 from seqsae.errors import SeqsaeError
-from seqsae.faithfulness.ablations import Ablated, Ask, ablations
 from seqsae.faithfulness.attribution import Target
+from seqsae.faithfulness.changes import Change
 from seqsae.faithfulness.costs import Costs, costs
 from seqsae.faithfulness.effects import Sampled, agreement, attribution_table, effects_table, tokens_table
 from seqsae.faithfulness.fitting import Fit, Habits, fitted
 from seqsae.faithfulness.matching import Matched, matched, most_active, written_when_on
+from seqsae.faithfulness.measuring import Ask, Measured, measured
 from seqsae.faithfulness.objectives import Objective, Tokens, objectives_of, token_classes
 from seqsae.faithfulness.placing import beside
 from seqsae.faithfulness.pushing import Bench
@@ -40,6 +41,8 @@ class Judge:
     view: ViewConfig
     site: str
     config: FaithfulnessConfig
+    more: Sequence[int]
+    """Features that are changed beside those of the config."""
     seed: int
 
     @cached_property
@@ -96,11 +99,12 @@ class Judge:
         chosen = (
             most_active(habits.rate, habits.mean, norm, config.features)
             if isinstance(config.features, int)
-            else list(dict.fromkeys(config.features))
+            else config.features
         )
+        chosen = list(dict.fromkeys([*chosen, *self.more]))
         partners = {one: matched(one, habits.rate, profile["written"], config.matched, self.seed) for one in chosen}
         names, ask = self._ask(bench, partners, classes)
-        found = ablations(bench, objective.turns(self.told), ask) if chosen else []
+        found = measured(bench, objective.turns(self.told), ask) if chosen else []
         sampled = Sampled(self.told.clusters, config.bootstrap, self.seed)
         tables = {
             "effects": effects_table(found, partners, profile, sampled),
@@ -119,9 +123,9 @@ class Judge:
         every = {*partners, *(int(other) for one in partners.values() for other in one.features)}
         output = config.output if class_of is not None else "loss"
         target = Target(bench.objective, output, classes)
-        return names, Ask(
-            sorted(every), frozenset(partners), config.samples, config.ig_steps, class_of, target, self.seed
-        )
+        changes = (Change("ablate"), *(Change("scale", factor) for factor in config.scales))
+        most, steps = config.samples, config.ig_steps
+        return names, Ask(sorted(every), changes, frozenset(partners), most, steps, class_of, target, self.seed)
 
     @torch.no_grad()
     def _n_tokens(self, objective: Tokens) -> int:
@@ -163,13 +167,14 @@ def _shift(recovered: pl.DataFrame, found: Costs) -> dict[str, Any]:
 
 
 def _about(
-    found: list[Ablated],
+    found: list[Measured],
     attribution: pl.DataFrame,
     partners: Mapping[int, Matched],
     sampled: Sampled,
     config: FaithfulnessConfig,
 ) -> dict[str, Any]:
-    sparsity = sampled.mean([one for one in found if one.feature in partners], "sparsity")
+    ablated = [one for one in found if one.feature in partners and one.change == "ablate"]
+    sparsity = sampled.mean(ablated, "sparsity")
     short = sum(len(one.features) < config.matched for one in partners.values())
     if short:
         say(f"  {short} features have fewer than {config.matched} living ones to be held against")

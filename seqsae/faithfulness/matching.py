@@ -38,14 +38,6 @@ def written_when_on(rate: np.ndarray, mean: np.ndarray, norm: np.ndarray) -> np.
     return np.divide(mean, rate, out=np.zeros(len(rate)), where=rate > 0) * norm
 
 
-def percentile(value: float, among: np.ndarray) -> float | None:
-    """Share, in percent, of the finite numbers `among` [m] that lie below `value`, ties by half; None without any."""
-    among = among[np.isfinite(among)]
-    if not len(among) or not np.isfinite(value):
-        return None
-    return float(100 * ((among < value).mean() + (among == value).mean() / 2))
-
-
 def most_active(rate: np.ndarray, mean: np.ndarray, norm: np.ndarray, n: int) -> list[int]:
     """The n features that write most on average: mean activation times decoder norm, dead ones never."""
     order = np.argsort(-(mean * norm), kind="stable")

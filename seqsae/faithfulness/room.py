@@ -48,7 +48,7 @@ class Faithful:
 
     @cached_property
     def effects(self) -> pl.DataFrame:
-        """Schema `effects`: what ablating each feature does."""
+        """Schema `effects`: what ablating and steering each feature does."""
         return self._table("effects")
 
     @cached_property
@@ -82,6 +82,7 @@ def evaluate(  # noqa: PLR0913  what is judged, by what, and where it goes
     site: str | None = None,
     loss: Callable | None = None,
     classes: Mapping[str, str] | None = None,
+    more: Sequence[int] = (),
     out: Path | str | None = None,
     config: FaithfulnessConfig | None = None,
     seed: int = 0,
@@ -89,7 +90,7 @@ def evaluate(  # noqa: PLR0913  what is judged, by what, and where it goes
     """Whether the model uses what the SAE says, as the artefact `out/faithfulness/<sae>`.
 
     The SAE's reconstruction is put in the place of the activations and the model's own loss measured; features are ablated
-    one by one and the change of the model's own predictions set beside that of like features; gradients are held against that.
+    and steered one by one and the change of the model's own predictions set beside that of like features; gradients are held against that.
 
     Args:
         saes: one SAE, or the seeds of one training: the first is judged, of the others only the loss recovered.
@@ -98,6 +99,7 @@ def evaluate(  # noqa: PLR0913  what is judged, by what, and where it goes
         loss: `loss(output, batch)` -> [B] or [B, T], a task head's loss, NaN where nothing is scored; judged beside the
             model's own tokens, or alone if it says none.
         classes: token to class, for the probabilities that a feature raises and lowers; default: each token by itself.
+        more: numbers of features that are changed beside those that `config` chooses.
         out: run folder; default: that of the SAE.
     Raises:
         SeqsaeError: the SAE is of another model or site, nobody is in the split, a feature it does not have, or the model has no
@@ -109,11 +111,12 @@ def evaluate(  # noqa: PLR0913  what is judged, by what, and where it goes
         raise SeqsaeError("evaluate: no SAE; give one, or the seeds of one training")
     view = viewed(view, saes[0])
     site = [placed_in(sae, model, site) for sae in saes][0]
-    check_features(() if isinstance(config.features, int) else config.features, saes[0].width)
+    check_features([*more, *(() if isinstance(config.features, int) else config.features)], saes[0].width)
     folder = _folder(saes[0], out)
     options = {
         **config.model_dump(mode="json"),
         "view": view.model_dump(mode="json"),
+        "more": sorted(more),
         "site": site,
         "seed": seed,
         "model": model.identity,
@@ -123,7 +126,7 @@ def evaluate(  # noqa: PLR0913  what is judged, by what, and where it goes
     inputs = {"records": fingerprint(data), **{f"sae{i}": identity_of(sae) for i, sae in enumerate(saes)}}
 
     def write(work: Path) -> None:
-        tables, summary = Judge(model, data, view, site, config, seed).judged(saes, loss, classes)
+        tables, summary = Judge(model, data, view, site, config, tuple(more), seed).judged(saes, loss, classes)
         for name, table in tables.items():
             shelf.write_table(work / f"{name}.parquet", table)
         shelf.write_json(work / SUMMARY, schema.check_document(summary, "faithfulness", SUMMARY))

@@ -57,16 +57,27 @@ def _attribution(about: dict) -> Iterator[str]:
 
 
 def _effects(table: pl.DataFrame) -> Iterator[str]:
-    kinds = [table.filter(pl.col("measure") == name, pl.col("value").is_not_null()) for name in ("kl", "task")]
-    shown = [kind.sort(pl.col("value").abs(), descending=True, maintain_order=True).head(10) for kind in kinds]
-    for row in pl.concat(shown).iter_rows(named=True):
-        among = (
-            ""
-            if row["percentile"] is None
-            else f", percentile {row['percentile']:.0f} of {row['n_matched']} like features"
+    """The features whose ablation does most: that, and what steering them does."""
+    for measure in ("kl", "task"):
+        mine = table.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
+        ablated = mine.filter(pl.col("change") == "ablate").sort(
+            pl.col("value").abs(), descending=True, maintain_order=True
         )
-        low = "" if row["ci_low"] is None else f" [{row['ci_low']:.2g}, {row['ci_high']:.2g}]"
-        yield f"  ablating feature {row['feature']}: {row['measure']} {row['value']:.3g}{low} {row['unit']}{among}"
+        for feature in ablated["feature"].unique(maintain_order=True).head(10):
+            yield from (_effect(row) for row in mine.filter(pl.col("feature") == feature).iter_rows(named=True))
+
+
+def _effect(row: dict) -> str:
+    how = "ablating" if row["change"] == "ablate" else f"{row['change'].replace('scale', 'scaling by ')},"
+    ends = "" if row["ci_low"] is None else f" [{row['ci_low']:.2g}, {row['ci_high']:.2g}]"
+    return f"  {how} feature {row['feature']}: {row['measure']} {row['value']:.3g}{ends} {row['unit']}{_standing(row)}"
+
+
+def _standing(row: dict) -> str:
+    if row["percentile"] is None:
+        return ""
+    ends = "" if row["percentile_low"] is None else f" [{row['percentile_low']:.0f}, {row['percentile_high']:.0f}]"
+    return f", percentile {row['percentile']:.0f}{ends} of {row['n_matched']} like features"
 
 
 def told_steered(found: Steered) -> str:

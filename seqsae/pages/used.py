@@ -99,13 +99,14 @@ def most_telling(table: pl.DataFrame) -> list[int]:
 
     By KL; behind them, in an order of their own, those that only change a task's loss.
     """
-    kinds = [table.filter(pl.col("measure") == name, pl.col("value").is_not_null()) for name in ("kl", "task")]
+    ablated = table.filter(pl.col("change") == "ablate", pl.col("value").is_not_null())
+    kinds = [ablated.filter(pl.col("measure") == name) for name in ("kl", "task")]
     orders = [kind.sort(pl.col("value").abs(), "feature", descending=[True, False])["feature"] for kind in kinds]
     return pl.concat(orders).unique(maintain_order=True).head(SHOWN).to_list()
 
 
 def effects(used: Used, shown: list[int]) -> pl.DataFrame:
-    """A row a feature and measure, in the order of `shown`, without what the profile tells already."""
+    """A row a feature, change and measure, in the order of `shown`, without what the profile tells already."""
     place = {feature: rank for rank, feature in enumerate(shown)}
     return (
         used.effects.filter(pl.col("feature").is_in(shown))
@@ -118,7 +119,11 @@ def _body(used: Used, rows: pl.DataFrame, charts: dict[str, dict], n_shown: int)
     about = used.summary
     several = len(about["objectives"]) > 1
     judged = "".join(_objective(used, one, rows, i, charts, several) for i, one in enumerate(about["objectives"]))
-    effects = offline.filled("used_effects.html", matched=_matched(used.effects)) if n_shown else ""
+    effects = (
+        offline.filled("used_effects.html", matched=_matched(used.effects), steered=_steered(used.effects))
+        if n_shown
+        else ""
+    )
     left = used.effects["feature"].n_unique() - n_shown
     if n_shown and left:
         effects += f'<p class="note">{left:,} further features, of smaller effect, stand in effects.parquet.</p>'
@@ -214,6 +219,16 @@ def _gradients(about: dict) -> str:
         )
     target = "the loss" if about["output"] == "loss" else about["output"]
     return markup.group(f"Gradients against true ablation of {target}", entries) if entries else ""
+
+
+def _steered(table: pl.DataFrame) -> str:
+    """By what features were scaled; nothing where they were ablated alone."""
+    factors = [
+        change.removeprefix("scale") for change in table["change"].unique(maintain_order=True) if change != "ablate"
+    ]
+    if not factors:
+        return ""
+    return f"Steered, its value is multiplied by {' or '.join(factors)} where it is on, and all else is done in the same way."
 
 
 def _matched(table: pl.DataFrame) -> str:

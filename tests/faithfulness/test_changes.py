@@ -9,7 +9,8 @@ from scipy.stats import entropy
 from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.changes import Change, Writer, moved, value_of
 from seqsae.faithfulness.differences import ablation_sparsity, kl, log_softmax, total_variation
-from seqsae.faithfulness.matching import matched, most_active, percentile, written_when_on
+from seqsae.faithfulness.matching import matched, most_active, written_when_on
+from seqsae.faithfulness.standing import percentile
 from seqsae.sae import normalise
 from seqsae.sae.base import Codes, Recipe, build
 

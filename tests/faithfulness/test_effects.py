@@ -12,16 +12,18 @@ from scipy.stats import pearsonr, spearmanr
 import seqsae
 from seqsae.config import FaithfulnessConfig, ViewConfig
 from seqsae.errors import SeqsaeError
-from seqsae.faithfulness.ablations import Ablated, Ask, Guess, ablations, class_changes, firing
 from seqsae.faithfulness.attribution import Target, slopes
-from seqsae.faithfulness.changes import Writer
+from seqsae.faithfulness.changes import Change, Writer
 from seqsae.faithfulness.differences import Said, Sum
 from seqsae.faithfulness.effects import Sampled, attribution_table, effects_table
 from seqsae.faithfulness.matching import Matched
+from seqsae.faithfulness.measuring import Ask, Guess, Measured, class_changes, firing, measured
 from seqsae.faithfulness.objectives import Tokens, token_classes
 from seqsae.faithfulness.placing import beside
 from seqsae.faithfulness.pushing import Bench, look
 from seqsae.faithfulness.shown import shown
+
+CHANGES = (Change("ablate"), Change("scale", 3.0), Change("scale", -0.5))
 
 
 def bench_of(causal: bool, readout: str = "observed", normalisation: str = "none", output: str = "loss"):
@@ -30,7 +32,8 @@ def bench_of(causal: bool, readout: str = "observed", normalisation: str = "none
     tokens = Tokens(model, 2, 4, 0)
     told = shown(model, data, "full", "test", 50, 0)
     bench = Bench(model, "site", beside(sae, model), tokens, tokens.own(readout), 60)
-    ask = Ask(list(range(12)), frozenset(range(12)), 10**6, 4, torch.arange(V + 1), Target(tokens, output), 0)
+    every, target = range(12), Target(tokens, output)
+    ask = Ask(list(every), CHANGES, frozenset(every), 10**6, 4, torch.arange(V + 1), target, 0)
     return bench, told, data, ask
 
 
@@ -56,10 +59,13 @@ def values(bench, x):
 
 
 @pytest.mark.parametrize(("causal", "readout"), [(True, "observed"), (False, "observed"), (False, "masked")])
-def test_every_ablation_is_that_of_a_loop(causal, readout):
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.told)
+def test_every_change_is_that_of_a_loop(causal, readout, change):
     bench, told, data, ask = bench_of(causal, readout)
     turns = bench.objective.turns(told)
-    found = {(one.feature, id(turn)): one for one, turn in zip(*_with_turns(bench, turns, ask), strict=True)}
+    pairs = zip(*_with_turns(bench, turns, ask), strict=True)
+    found = {(one.feature, id(turn)): one for one, turn in pairs if one.change == change.told}
+    factor = {"ablate": 0.0, "scale3": 3.0, "scale-0.5": -0.5}[change.told]
     assert len(found) > 40
     write = bench.sae.W_dec.double().numpy()
     for turn in turns:
@@ -73,7 +79,7 @@ def test_every_ablation_is_that_of_a_loop(causal, readout):
             if one is None:
                 continue
             changed = x.copy()
-            changed[1:][at] -= f[at, j][:, None] * write[j]
+            changed[1:][at] += (factor - 1) * f[at, j][:, None] * write[j]
             after = log_softmax(logits_of(bench, changed), axis=1)
             p, q = before[where], after[where]
             assert one.sums["kl"].total == pytest.approx((np.exp(p) * (p - q)).sum(), rel=1e-3, abs=1e-8)
@@ -83,22 +89,24 @@ def test_every_ablation_is_that_of_a_loop(causal, readout):
             assert one.sums["kl"].count == len(where) and one.sums["kl-own"].count == at.sum()
             p, q = before[1:][at], after[1:][at]
             assert one.sums["kl-own"].total == pytest.approx((np.exp(p) * (p - q)).sum(), rel=1e-3, abs=1e-8)
-            added = (np.exp(before[where]) - np.exp(after[where])).sum(0)
+            added = (np.exp(before[where]) - np.exp(after[where])).sum(0) * (-1 if factor > 1 else 1)
             assert one.classes.added == pytest.approx(added, rel=1e-3, abs=1e-5)
+            assert one.classes.before == pytest.approx(np.exp(before[where]).sum(0), rel=1e-3, abs=1e-5)
+            assert (one.guess is None) == (change.kind != "ablate")
 
 
 def _with_turns(bench, turns, ask):
-    """The ablations, and the turn each is of; samples are cut so that one has one turn."""
+    """What was measured, and the turn each is of; samples are cut so that one has one turn."""
     numbered = [replace(turn, place=i) for i, turn in enumerate(turns)]
-    found = ablations(bench, numbered, ask)
+    found = measured(bench, numbered, ask)
     return found, [turns[one.place] for one in found]
 
 
 @pytest.mark.parametrize("normalisation", ["none", "standardise"])
 def test_for_a_linear_output_both_attributions_are_the_ablation(normalisation):
     bench, told, _, ask = bench_of(False, normalisation=normalisation, output="t3")
-    found = ablations(bench, bench.objective.turns(told), ask)
-    true, gradient, integrated = np.array([one.guess for one in found]).T
+    found = measured(bench, bench.objective.turns(told), ask)
+    true, gradient, integrated = np.array([one.guess for one in found if one.change == "ablate"]).T
     assert np.abs(true).max() > 0.1
     assert gradient == pytest.approx(true, rel=1e-3, abs=1e-4)
     assert integrated == pytest.approx(true, rel=1e-3, abs=1e-4)
@@ -151,7 +159,7 @@ def test_classes_of_tokens_are_summed():
     before, after = (Said(part, torch.zeros(5, dtype=torch.long), part) for part in logits)
     names, of = token_classes(WORDS, V + 1, {"t0": "low", "t1": "low", "t6": "high", "nowhere": "x"})
     assert names == ["high", "low"] and of.tolist() == [1, 1, -1, -1, -1, -1, 0, -1]
-    found = class_changes(before, after, of)
+    found = class_changes(before, after, of, before)
     p, q = (part.softmax(1).numpy() for part in logits)
     sums = [(part[:, 6], part[:, 0] + part[:, 1]) for part in (p, q)]
     for i in range(2):
@@ -176,20 +184,21 @@ def test_a_feature_stands_among_those_like_it(found):
     faithful, sae = found
     table = faithful.effects
     assert table.filter(measure="kl")["feature"].n_unique() == 5
+    assert table["change"].unique(maintain_order=True).to_list() == ["ablate", "scale2"]
     assert set(table["measure"]) == {"kl", "tv", "loss", "kl-own", "tv-own", "sparsity", "task"}
     row = table.filter(measure="kl").row(0, named=True)
     assert row["ci_low"] <= row["value"] <= row["ci_high"] and row["n_matched"] == 6
     assert 0 <= row["percentile"] <= 100 and row["rate_fold"] >= 1 and row["written_fold"] >= 1
-    assert row["written"] > 0
+    assert row["written"] > 0 and row["percentile_low"] <= row["percentile"] <= row["percentile_high"]
     assert row["decoder_norm"] == pytest.approx(sae.W_dec[row["feature"]].norm().item(), rel=1e-5)
 
 
 def test_a_signed_measure_is_ranked_by_its_size():
-    def ablated(feature, loss):
-        return [Ablated(feature, i, {"loss": Sum(loss, 1.0)}, None, None) for i in range(6)]
+    def of(feature, loss):
+        return [Measured(feature, "ablate", i, {"loss": Sum(loss, 1.0)}, None, None) for i in range(6)]
 
     pushes = {0: -3.0, 1: 1.0, 2: -2.0, 3: 4.0}
-    found = [one for feature, loss in pushes.items() for one in ablated(feature, loss)]
+    found = [one for feature, loss in pushes.items() for one in of(feature, loss)]
     profile = {name: np.ones(4) for name in ("rate", "norm", "written")}
     partners = {0: Matched(np.array([1, 2, 3]), 1.0, 1.0)}
     row = effects_table(found, partners, profile, Sampled(np.arange(6), 100, 0)).row(0, named=True)
@@ -197,7 +206,7 @@ def test_a_signed_measure_is_ranked_by_its_size():
 
 
 def test_attribution_that_is_no_number_is_refused():
-    bad = [Ablated(3, 0, {}, Guess(0.1, np.nan, 0.2), None)]
+    bad = [Measured(3, "ablate", 0, {}, Guess(0.1, np.nan, 0.2), None)]
     with pytest.raises(SeqsaeError, match="attribution of feature 3 to the task loss is NaN or infinite"):
         attribution_table(bad, "task")
 
@@ -220,7 +229,7 @@ def test_labels_that_are_missing_must_be_masked_before_the_arithmetic(tmp_path):
 
 
 def test_the_sparsity_of_the_summary_is_over_the_chosen_features_alone(found):
-    table = found[0].effects.filter(measure="sparsity").drop_nulls("value")
+    table = found[0].effects.filter(measure="sparsity", change="ablate").drop_nulls("value")
     mean = (table["value"] * table["n_scored"]).sum() / table["n_scored"].sum()
     assert found[0].summary["objectives"][0]["ablation_sparsity"]["value"] == pytest.approx(mean)
 

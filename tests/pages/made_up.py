@@ -1,5 +1,7 @@
 """Made-up tables of the sections that a page need not have: the model's use of features, annotated concepts, layers."""
 
+from itertools import product
+
 import polars as pl
 
 from seqsae import schema
@@ -34,15 +36,16 @@ def recovered(objective: str = "masked-token", **changes) -> pl.DataFrame:
 
 
 def effects(features: list[int], measures: tuple[str, ...] = ("kl", "tv", "loss")) -> pl.DataFrame:
-    """The further behind, the smaller."""
+    """The further behind, the smaller; steering does half of what ablation does."""
     rows = []
     for place, feature in enumerate(features):
-        for measure in measures:
-            value = 0.08 / (place + 1)
+        for change, measure in product(("ablate", "scale2"), measures):
+            value = 0.08 / (place + 1) / (1 if change == "ablate" else 2)
             rows.append(
                 {
-                    "feature": feature, "measure": measure, "unit": "nats", "value": value, "ci_low": value / 2,
-                    "ci_high": 2 * value, "percentile": 95.0 - 40 * (place % 3), "matched_median": 0.004,
+                    "feature": feature, "change": change, "measure": measure, "unit": "nats", "value": value, "ci_low": value / 2,
+                    "ci_high": 2 * value, "percentile": 95.0 - 40 * (place % 3), 
+                    "percentile_low": 90.0 - 40 * (place % 3), "percentile_high": 98.0 - 40 * (place % 3), "matched_median": 0.004,
                     "n_matched": 20, "n_samples": 32, "n_clusters": 30, "n_scored": 800, "firing_rate": 0.04,
                     "decoder_norm": 1.0, "written": 2.4, "rate_fold": 1.2, "written_fold": 1.1,
                 }
@@ -54,7 +57,7 @@ def tokens(features: list[int], raised: str = "ICD//F32") -> pl.DataFrame:
     """One token raised and one lowered by each feature."""
     rows = [
         {
-            "feature": feature, "direction": direction, "token": token, "added_probability": sign * 0.03,
+            "feature": feature, "change": "ablate", "direction": direction, "token": token, "added_probability": sign * 0.03,
             "ci_low": sign * 0.03 - 0.01, "ci_high": sign * 0.03 + 0.01, "added_log_probability": sign * 0.8,
             "probability": 0.05,
         }

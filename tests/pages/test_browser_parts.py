@@ -78,10 +78,10 @@ def test_a_card_tells_effect_tokens_concept_and_pattern(opened, full):
     page = opened(full())
     page.click("#effect-table a[href='#feature-2']")
     card = page.locator(".card.picked")
-    assert (
-        card.locator(".used").inner_text()
-        == "Without it: KL 0.040 nats [0.020, 0.080], percentile 55 of 20 like features."
-    )
+    assert card.locator(".used").all_inner_texts() == [
+        "Without it: KL 0.040 nats [0.020, 0.080], percentile 55 [50, 58] of 20 like features.",
+        "Steered ×2: KL 0.020 nats [0.010, 0.040], percentile 55 [50, 58] of 20 like features.",
+    ]
     assert card.locator(".raised").inner_text() == "Raises ICD//F32 +0.030"
     assert card.locator(".lowered").inner_text() == "Lowers JOB//A1 −0.030"
     assert card.locator(".concept").inner_text() == "region = CDR2: token F1 0.60, F1 per domain 0.80, on above 0.15"
@@ -143,4 +143,4 @@ def test_a_task_alone_is_told_in_its_own_unit(opened, full):
     page = opened(full(used=used))
     assert "Raises" not in page.locator("#effect-table thead").inner_text()
     page.click("#effect-table a[href='#feature-2']")
-    assert page.locator(".card.picked .used").inner_text().startswith("Without it: task loss 0.040 loss")
+    assert page.locator(".card.picked .used").first.inner_text().startswith("Without it: task loss 0.040 loss")

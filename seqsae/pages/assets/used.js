@@ -31,10 +31,13 @@ const recoveredColumns = [
   { key: "fvu", title: "FVU", numeric: true, first: "ascending", hint: "Fraction of the replaced rows' variance left unexplained", value: (row) => row.fvu, draw: (row) => fixed(row.fvu, 3) },
 ];
 
-const measureOf = (rows, name) => rows.find((row) => row.measure === name && !missing(row.value)) || null;
+const measureOf = (rows, name, change = "ablate") => rows.find((row) => row.change === change && row.measure === name && !missing(row.value)) || null;
+const mainOf = (rows, change) => measureOf(rows, "kl", change) || measureOf(rows, "task", change);
+const changesOf = (rows) => [...new Set(rows.map((row) => row.change))].filter((change) => change !== "ablate");
+const factorOf = (change) => `×${change.replace("scale", "").replace("-", "−")}`;
 
 function effectRows() {
-  return [...effectsOf].map(([feature, rows]) => ({ feature, rows, main: measureOf(rows, "kl") || measureOf(rows, "task") }));
+  return [...effectsOf].map(([feature, rows]) => ({ feature, rows, main: mainOf(rows) }));
 }
 
 function measureCell(one) {
@@ -44,7 +47,22 @@ function measureCell(one) {
 function percentileCell(one) {
   if (!one || missing(one.percentile)) return none;
   const title = `Median of ${one.n_matched} like features ${sized(one.matched_median)}; firing rates within a factor of ${fixed(one.rate_fold)}, what is written when on of ${fixed(one.written_fold)}`;
-  return [el("span", { title }, one.percentile.toFixed(0)), sub(`of ${count(one.n_matched)}, median ${sized(one.matched_median)}`)];
+  return present([el("span", { title }, one.percentile.toFixed(0)), sub(rankEnds(one)), sub(`of ${count(one.n_matched)}, median ${sized(one.matched_median)}`)]);
+}
+
+const rankEnds = (one) => ends(one.percentile_low, one.percentile_high, (value) => value.toFixed(0));
+
+// Two columns a factor: what steering by it changes, and the percentile.
+function steeredColumns(rows) {
+  const changes = [...new Set(rows.flatMap((row) => changesOf(row.rows)))];
+  return changes.flatMap((change) => {
+    const one = (row) => mainOf(row.rows, change);
+    const named = factorOf(change);
+    return [
+      { key: change, title: `Steered ${named}`, hint: "The same measure as for ablation, with its value multiplied where it is on", numeric: true, value: (row) => (one(row) ? one(row).value : null), draw: (row) => measureCell(one(row)) },
+      { key: `${change}-percentile`, title: `Percentile, ${named}`, hint: "Among the same like features, steered by the same factor", numeric: true, value: (row) => one(row) && one(row).percentile, draw: (row) => percentileCell(one(row)) },
+    ];
+  });
 }
 
 function movedChip(row) {
@@ -54,7 +72,7 @@ function movedChip(row) {
 }
 
 function movedCell(feature, direction, most) {
-  const rows = (movedBy.get(feature) || []).filter((row) => row.direction === direction);
+  const rows = (movedBy.get(feature) || []).filter((row) => row.change === "ablate" && row.direction === direction);
   return rows.length ? el("div", { class: "chips" }, rows.slice(0, most).map(movedChip)) : none;
 }
 
@@ -83,6 +101,7 @@ function effectColumns(rows) {
     { key: "feature", title: "Feature", first: "ascending", value: (row) => row.feature, draw: (row) => present([featureLink(row.feature), sub(token(row))]) },
     ...measures.slice(0, 1),
     { key: "percentile", title: "Percentile", numeric: true, hint: "Percent of the like features whose ablation changes less, in size", value: (row) => row.main && row.main.percentile, draw: (row) => percentileCell(row.main) },
+    ...steeredColumns(rows),
     ...measures.slice(1),
     ...(movedBy.size ? moved : []),
     { key: "n", title: "Samples", numeric: true, hint: "In which it was ablated; below it their clusters", value: (row) => row.rows[0].n_samples, draw: (row) => [count(row.rows[0].n_samples), sub(`${count(row.rows[0].n_clusters)} clusters`)] },
@@ -109,17 +128,22 @@ function drawUsed() {
   if (attribution.length) new SortedTable(document.getElementById("attribution-table"), attributionColumns, attribution, { page: 50 });
 }
 
+function changedLine(change, one) {
+  const how = change === "ablate" ? "Without it" : `Steered ${factorOf(change)}`;
+  if (!one) return `${how}: not measured.`;
+  const what = one.measure === "kl" ? "KL" : "task loss";
+  const among = missing(one.percentile) ? "" : `, percentile ${one.percentile.toFixed(0)} ${rankEnds(one)} of ${count(one.n_matched)} like features`;
+  return `${how}: ${what} ${sized(one.value)} ${one.unit} ${ends(one.ci_low, one.ci_high)}${among}.`;
+}
+
 // The lines of a feature's card; nothing where it was not ablated.
 function usedLines(feature) {
   const rows = effectsOf.get(feature) || [];
-  const main = measureOf(rows, "kl") || measureOf(rows, "task");
-  if (!main) return [];
-  const what = main.measure === "kl" ? "KL" : "task loss";
-  const among = missing(main.percentile) ? "" : `, percentile ${main.percentile.toFixed(0)} of ${count(main.n_matched)} like features`;
+  if (!mainOf(rows)) return [];
   const moved = ["raised", "lowered"].filter((way) => (movedBy.get(feature) || []).some((row) => row.direction === way));
   return [
     el("h4", {}, "In the model"),
-    el("p", { class: "line used" }, `Without it: ${what} ${sized(main.value)} ${main.unit} ${ends(main.ci_low, main.ci_high)}${among}.`),
+    ...["ablate", ...changesOf(rows)].map((change) => el("p", { class: "line used" }, changedLine(change, mainOf(rows, change)))),
     ...moved.map((way) => el("div", { class: `line ${way}` }, el("span", { class: "muted" }, way === "raised" ? "Raises " : "Lowers "), movedCell(feature, way, 5))),
   ];
 }
