@@ -52,7 +52,7 @@ class Screen(NamedTuple):
     """[c] whether `effect` is an AUROC."""
 
 
-class _Clusters(NamedTuple):
+class Clusters(NamedTuple):
     """Cluster membership."""
 
     sums: sparse.csr_array | None
@@ -60,18 +60,18 @@ class _Clusters(NamedTuple):
     sizes: np.ndarray
 
 
-class _Scores(NamedTuple):
-    """Covariates without missing values, ready for a rank statistic."""
+class Support(NamedTuple):
+    """How much there is to test with."""
 
-    r: np.ndarray
-    """[n, c] centred scores."""
+    active: np.ndarray
+    """[F] clusters in which the feature is non-zero."""
+    testable: np.ndarray
+    """[F, c] whether enough clusters stand behind both."""
     gap: np.ndarray
     """[c] smallest step of a score away from the commonest value."""
     n_positive: np.ndarray
-    binary: np.ndarray
-    supported: np.ndarray
-    """[c] whether enough clusters stand on either side for a test."""
-    clusters: _Clusters
+    """[c] units at 1 (binary), or off the commonest value."""
+    clusters: Clusters
 
 
 def screen(
@@ -94,7 +94,7 @@ def screen(
     Raises:
         SeqsaeError: lengths differ, or a covariate said to be binary has other values than 0 and 1.
     """
-    y, cluster, binary = _checked(ranks, y, cluster, binary)
+    y, cluster, binary = checked(ranks, y, cluster, binary)
     shape = (len(ranks.base), y.shape[1])
     effect, z, p = np.full((3, *shape), np.nan)
     n_active, (n, n_positive) = np.zeros(shape, np.int64), np.zeros((2, shape[1]), np.int64)
@@ -104,8 +104,7 @@ def screen(
         if len(rows) < 3:
             continue
         kept = ranks if len(rows) == ranks.n else rank_excess(ranks.excess[rows])
-        scores = _prepared(y[np.ix_(rows, columns)], binary[columns], _cluster_sums(cluster[rows]))
-        part = _screen_complete(kept, scores, min_support)
+        part = _screen_complete(kept, y[np.ix_(rows, columns)], binary[columns], cluster[rows], min_support)
         for whole, piece in zip(out, part, strict=True):
             whole[..., columns] = piece
     return out
@@ -132,45 +131,76 @@ def pearson3_p(z: np.ndarray, skew: np.ndarray) -> np.ndarray:
     return np.clip(2 * tail, _SMALLEST_P, 1)
 
 
-def _screen_complete(ranks: RankMatrix, scores: _Scores, min_support: int) -> Screen:
+def support_of(ranks: RankMatrix, y: np.ndarray, cluster: np.ndarray, binary: np.ndarray, min_support: int) -> Support:
+    """What stands behind each feature and each covariate of `y` [n, c], without missing values."""
+    clusters = _clusters(cluster)
+    active = _touched(clusters, ranks.excess != 0)
+    off_mode, gap, r = np.empty(y.shape, dtype=bool), np.empty(y.shape[1]), scores_of(y, binary)
+    for j in range(y.shape[1]):
+        _, inverse, counts = np.unique(y[:, j], return_inverse=True, return_counts=True)
+        off_mode[:, j] = inverse != counts.argmax()
+        at_mode = r[~off_mode[:, j], j][0]
+        gap[j] = np.abs(r[off_mode[:, j], j] - at_mode).min(initial=len(y))
+    away, at = _touched(clusters, off_mode), _touched(clusters, ~off_mode)
+    supported = (away >= MIN_MINORITY) & ((at >= MIN_MINORITY) | ~binary)
+    n_positive = np.where(binary, (y == 1).sum(axis=0), off_mode.sum(axis=0))
+    testable = np.outer((active >= min_support) & (ranks.sum2 > 0), supported)
+    return Support(active, testable, gap, n_positive, clusters)
+
+
+def scores_of(y: np.ndarray, binary: np.ndarray) -> np.ndarray:
+    """[n, c] centred scores of `y` [n, c]: 0/1 as it stands, mid-ranks of anything else."""
+    r = np.column_stack([y[:, j] if binary[j] else midranks(y[:, j]) for j in range(y.shape[1])])
+    return r - r.mean(axis=0)
+
+
+def _screen_complete(
+    ranks: RankMatrix, y: np.ndarray, binary: np.ndarray, cluster: np.ndarray, min_support: int
+) -> Screen:
     """`screen` for covariates without missing values."""
-    active = _touched(scores.clusters, ranks.excess != 0)
-    testable = np.outer((active >= min_support) & (ranks.sum2 > 0), scores.supported)
-    total = ranks.excess.T @ scores.r
-    z, p = _null(ranks, scores, total, testable)
-    effect = _effects(ranks, scores, total)
-    n = np.full(len(scores.binary), ranks.n)
-    return Screen(effect, z, p, active[:, None], n, scores.n_positive, scores.binary)
+    support, r = support_of(ranks, y, cluster, binary, min_support), scores_of(y, binary)
+    total = ranks.excess.T @ r
+    z, p = _null(ranks, r, total, support)
+    effect = _effects(ranks, r, total, binary)
+    n = np.full(len(binary), ranks.n)
+    return Screen(effect, z, p, support.active[:, None], n, support.n_positive, binary)
 
 
-def _effects(ranks: RankMatrix, scores: _Scores, total: np.ndarray) -> np.ndarray:
+def _effects(ranks: RankMatrix, r: np.ndarray, total: np.ndarray, binary: np.ndarray) -> np.ndarray:
     """[F, c]: AUROC = 1/2 + T / (n+ n-) for binary, rho = T / sqrt(Sxx Syy) for others."""
-    syy = (scores.r**2).sum(axis=0)
+    syy = (r**2).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         # A centred 0/1 score has sum of squares n+ n- / n.
         auroc = 0.5 + total / (ranks.n * syy)
-        return np.where(scores.binary, auroc, total / np.sqrt(np.outer(ranks.sum2, syy)))
+        return np.where(binary, auroc, total / np.sqrt(np.outer(ranks.sum2, syy)))
 
 
-def _null(ranks: RankMatrix, scores: _Scores, total: np.ndarray, testable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(z, p) [F, c] of T = `total`; p is NaN where not `testable`, z where T cannot vary."""
-    n, r = ranks.n, scores.r
+def _null(ranks: RankMatrix, r: np.ndarray, total: np.ndarray, support: Support) -> tuple[np.ndarray, np.ndarray]:
+    """(z, p) [F, c] of T = `total`; p is NaN where not testable, z where T cannot vary."""
+    n = ranks.n
     variance = np.outer(ranks.sum2, (r**2).sum(axis=0)) / (n - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         skew = n * np.outer(ranks.sum3, (r**3).sum(axis=0)) / ((n - 1) * (n - 2)) / variance**1.5
-        design = _design_effect(ranks, r, scores.clusters)
+        design = design_effect(ranks, r, support.clusters)
         sd = np.sqrt(variance * design)
         z = total / sd
-        step = np.outer(_zero_gap(ranks.excess), scores.gap) * design
-        corrected = np.sign(z) * np.maximum(np.abs(z) - step / sd / 2, 0)
-    # Clusters lengthen the heavy tail; they are not allowed to shorten the light one.
-    skew = np.where(skew * z > 0, skew * np.sqrt(design), skew)
+        step = np.outer(zero_gap(ranks.excess), support.gap) * design / sd
+    return z, tails(z, skew, step, design, support.testable)
+
+
+def tails(z: np.ndarray, skew: np.ndarray, step: np.ndarray, design: np.ndarray, testable: np.ndarray) -> np.ndarray:
+    """p [F, c] of a standardised statistic: continuity correction by half its `step`, tails of its `skew`; NaN where not testable."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        corrected = np.sign(z) * np.maximum(np.abs(z) - step / 2, 0)
+        # Clusters lengthen the heavy tail; they are not allowed to shorten the light one.
+        skew = np.where(skew * z > 0, skew * np.sqrt(design), skew)
     p = np.full(z.shape, np.nan)
-    p[testable] = pearson3_p(corrected[testable], skew[testable])
-    return z, p
+    tested = testable & np.isfinite(corrected) & np.isfinite(skew)
+    p[tested] = pearson3_p(corrected[tested], skew[tested])
+    return p
 
 
-def _design_effect(ranks: RankMatrix, r: np.ndarray, clusters: _Clusters) -> np.ndarray:
+def design_effect(ranks: RankMatrix, r: np.ndarray, clusters: Clusters) -> np.ndarray:
     """[F, c] factor >= 1 by which clusters widen the variance of T (Moulton 1986, unequal sizes)."""
     if clusters.sums is None:
         return np.ones((len(ranks.base), r.shape[1]))
@@ -178,43 +208,28 @@ def _design_effect(ranks: RankMatrix, r: np.ndarray, clusters: _Clusters) -> np.
     sums = clusters.sums @ ranks.excess
     squares = (sums * sums).sum(axis=0) - 2 * shift * (sums.T @ sizes) + shift**2 * (sizes**2).sum()
     pairs = (sizes * (sizes - 1)).sum()
-    icc = (squares - ranks.sum2) / pairs * ranks.n / ranks.sum2
+    with np.errstate(invalid="ignore", divide="ignore"):  # a feature that never varies has none
+        icc = (squares - ranks.sum2) / pairs * ranks.n / ranks.sum2
     syy = (r**2).sum(axis=0)
     spread = ((clusters.sums @ r) ** 2).sum(axis=0) / syy - 1
     return np.maximum(1, 1 + np.outer(icc, spread))
 
 
-def _prepared(y: np.ndarray, binary: np.ndarray, clusters: _Clusters) -> _Scores:
-    """Scores of the covariates `y` [n, c]: 0/1 as it stands, mid-ranks of anything else."""
-    n, c = y.shape
-    r, off_mode, gap = np.empty((n, c)), np.empty((n, c), dtype=bool), np.empty(c)
-    for j in range(c):
-        _, inverse, counts = np.unique(y[:, j], return_inverse=True, return_counts=True)
-        off_mode[:, j] = inverse != counts.argmax()
-        r[:, j] = y[:, j] if binary[j] else midranks(y[:, j])
-        at_mode = r[~off_mode[:, j], j][0]
-        gap[j] = np.abs(r[off_mode[:, j], j] - at_mode).min(initial=n)
-    away, at = _touched(clusters, off_mode), _touched(clusters, ~off_mode)
-    supported = (away >= MIN_MINORITY) & ((at >= MIN_MINORITY) | ~binary)
-    n_positive = np.where(binary, (y == 1).sum(axis=0), off_mode.sum(axis=0))
-    return _Scores(r - r.mean(axis=0), gap, n_positive, binary, supported, clusters)
-
-
-def _cluster_sums(cluster: np.ndarray) -> _Clusters:
+def _clusters(cluster: np.ndarray) -> Clusters:
     _, member, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
     if sizes.max() == 1:
-        return _Clusters(None, sizes)
+        return Clusters(None, sizes)
     n = len(cluster)
-    return _Clusters(sparse.csr_array((np.ones(n), (member, np.arange(n))), shape=(len(sizes), n)), sizes)
+    return Clusters(sparse.csr_array((np.ones(n), (member, np.arange(n))), shape=(len(sizes), n)), sizes)
 
 
-def _touched(clusters: _Clusters, flags) -> np.ndarray:
+def _touched(clusters: Clusters, flags) -> np.ndarray:
     """[m] clusters with at least one unit flagged, for each column of `flags` [n, m] (sparse or dense, bool)."""
     held = flags if clusters.sums is None else clusters.sums @ flags.astype(np.float64)
     return np.asarray((held != 0).sum(axis=0)).ravel()
 
 
-def _zero_gap(excess: sparse.csc_array | np.ndarray) -> np.ndarray:
+def zero_gap(excess: sparse.csc_array | np.ndarray) -> np.ndarray:
     """[F] smallest distance of a non-zero unit's mid-rank from the zero block; 0 for a feature never active."""
     if not sparse.issparse(excess):
         nearest = np.abs(excess).min(axis=0, where=excess != 0, initial=np.inf)
@@ -226,7 +241,7 @@ def _zero_gap(excess: sparse.csc_array | np.ndarray) -> np.ndarray:
     return gap
 
 
-def _checked(
+def checked(
     ranks: RankMatrix, y: np.ndarray, cluster: np.ndarray | None, binary: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(y, cluster, binary) as arrays that fit `ranks`."""
