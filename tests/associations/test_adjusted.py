@@ -153,6 +153,6 @@ def test_splines_are_straight_beyond_their_knots_and_smooth_at_them():
 
 def test_knots_of_what_hardly_varies():
     assert knots(np.repeat([1.0, 2.0], 50)).tolist() == []
-    assert len(knots(np.r_[np.zeros(50), np.arange(50)])) == 4
+    assert knots(np.r_[np.zeros(50), np.arange(50)]).tolist() == [0, 22, 44]
     assert knots(np.array([np.nan])).tolist() == [] and sorted(PLACES) == [3, 4, 5]
     assert spline(np.array([3.0]), np.zeros(0)).tolist() == [[3.0]]
