@@ -13,7 +13,7 @@ from seqsae import pipeline
 from seqsae.associations.resplits import paired
 from seqsae.config import RunConfig, parse
 from seqsae.examples_folder import EXAMPLES
-from seqsae.features.encoding import Encoded
+from seqsae.faithfulness.words import told
 from seqsae.pages import concept_text, text
 from seqsae.progress import shown
 
@@ -25,9 +25,13 @@ def main() -> None:
         study = pipeline.run(EXAMPLES / f"{name}.toml", out=Path(options.out) / name)
         print(text.whole(study))
         control = None if options.quick else untrained(study, Path(options.out) / f"{name}-untrained")
-        beside = {} if control is None else {"random-model": control}
+        beside = {} if control is None else {"random-model": next(iter(control.encoded.values()))}
         [scored] = study.concepts(beside).values()
     print(concept_text.told(scored))
+    if study.faithful is not None:
+        print(f"The model as published:\n{told(study.faithful)}")
+    if control is not None and control.faithful is not None:
+        print(f"The same network with random weights:\n{told(control.faithful)}")
     bars = Bars()
     reconstruction(study, bars)
     if study.faithful is not None:
@@ -36,13 +40,13 @@ def main() -> None:
     bars.tell(options.json)
 
 
-def untrained(study: pipeline.Study, out: Path) -> Encoded:
-    """The study's SAE, trained and read in the same way on the network with random weights."""
+def untrained(study: pipeline.Study, out: Path) -> pipeline.Study:
+    """The study's SAE, trained, read and judged in the same way on the network with random weights; no feature is changed there."""
     config = study.config.model_dump()
     config["model"]["options"] = {**config["model"]["options"], "untrained": True}
     config["harvest"]["sites"] = (config["sae"]["site"],)
-    [encoded] = pipeline.Study(parse(RunConfig, config, "untrained"), out=out).encoded.values()
-    return encoded
+    config["faithfulness"] |= {"features": 0, "covariates": ()}
+    return pipeline.Study(parse(RunConfig, config, "untrained"), out=out)
 
 
 def reconstruction(study: pipeline.Study, bars: Bars) -> None:
@@ -60,7 +64,8 @@ def recovered(table: pl.DataFrame, about: dict, bars: Bars) -> None:
         found = dict(mine.select("source", "recovered").iter_rows())
         bars.at_least(f"loss recovered against {against} ablation, all rows replaced", found["sae"], 0.98)
         for other in ("pca", "random-dictionary"):
-            bars.at_least(f"  sae less {other}", found["sae"] - found[other], 0.0)
+            if found[other] is not None:
+                bars.at_least(f"  sae less {other}, against {against}", found["sae"] - found[other], 0.0)
     bars.at_most("replacement identity, relative", about["identity_error"], 1e-6)
 
 
