@@ -90,14 +90,27 @@ class FeaturesConfig(Room):
 class AssociateConfig(Room):
     """Ties between features and covariates."""
 
-    poolings: tuple[Literal["rate", "mean", "max"], ...] = Field(("rate", "max"), min_length=1)
-    """How a subject's rows become one value a feature: share of rows with the feature on, mean, maximum."""
+    poolings: tuple[Literal["presence", "rate", "count", "mean", "sum", "max", "last"], ...] = Field(
+        ("presence", "rate", "max"), min_length=1
+    )
+    """How a subject's rows become one value a feature: whether it is on at all, share and number of rows with it on, mean, sum, maximum, last row."""
     q: float = Field(0.05, gt=0, lt=1)
     """Benjamini-Hochberg level on the select split."""
     min_support: int = Field(10, ge=1)
     """Clusters in which a feature must fire to be tested."""
-    baselines: tuple[Literal["neuron", "pca", "random-dictionary", "token", "token-seen", "position", "composition"], ...] = (
-        "neuron", "pca", "random-dictionary", "token", "position",
+    smallest: float = Field(0.05, gt=0, lt=0.5)
+    """Smallest crude effect of interest: distance of the AUROC from 1/2, or Spearman's rho."""
+    smallest_adjusted: float = Field(0.1, gt=0)
+    """Smallest adjusted effect of interest: log odds (or log hazard) ratio for a standard deviation of the feature's ranks, or partial rho."""
+    refits: int = Field(20, ge=0)
+    """Pairs a covariate and pooling, the most telling ones, whose intervals are refitted; the others' are to first order."""
+    baselines: tuple[
+        Literal[
+            "confounders", "token", "token-seen", "token-last", "position", "composition", "neuron", "pca", "random-dictionary",
+            "dense-probe",
+        ], ...,
+    ] = (
+        "confounders", "token", "token-last", "position", "neuron", "pca", "random-dictionary", "dense-probe",
     )  # fmt: skip
     """Sources whose best unit, chosen on the select split, stands beside every feature (planted concepts have their own)."""
     resplits: int = Field(0, ge=0)

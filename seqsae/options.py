@@ -27,14 +27,21 @@ class Room(BaseModel):
 
 def read_toml(path: Path) -> dict:
     """The document in a TOML file. Raises SeqsaeError if there is none."""
+    remedy = "give a TOML file; see examples/ for one to copy"
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SeqsaeError(f"{path}: no such config file; see examples/ for one to copy") from None
+    except IsADirectoryError:
+        raise SeqsaeError(f"{path}: a folder, not a config file; {remedy}") from None
+    except UnicodeDecodeError:
+        raise SeqsaeError(f"{path}: not a text file (UTF-8); {remedy}") from None
+    except OSError as cause:
+        raise SeqsaeError(f"{path}: cannot be read ({cause.strerror}); {remedy}") from None
     except RecursionError:
-        raise SeqsaeError(f"{path}: not valid TOML: nested too deep") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as cause:
-        raise SeqsaeError(f"{path}: not valid TOML: {cause}") from None
+        raise SeqsaeError(f"{path}: not valid TOML: nested too deep; {remedy}") from None
+    except tomllib.TOMLDecodeError as cause:
+        raise SeqsaeError(f"{path}: not valid TOML: {cause}; {remedy}") from None
 
 
 def parse(kind: type[Room], document: dict, where: str):

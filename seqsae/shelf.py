@@ -53,7 +53,8 @@ class Artefact:
         path = self.path / name
         if recorded is None:
             raise SeqsaeError(
-                f"{self.path}: its manifest names no file {name!r}; it has {', '.join(self.manifest['files'])}"
+                f"{self.path}: its manifest names no file {name!r}, it has {', '.join(self.manifest['files']) or 'none'}; "
+                f"delete {self.path} and run the stage again"
             )
         if not path.is_file() or path.stat().st_size != recorded["bytes"]:
             size = path.stat().st_size if path.is_file() else 0
@@ -211,9 +212,12 @@ def _read_manifest(path: Path) -> dict:
 
 def _work_folder(out: Path, key: str) -> Path:
     """`<out>.partial`, kept if an interrupted run with the same key left it, else emptied."""
-    if out.exists() and not out.is_dir():
-        raise SeqsaeError(f"{out}: a file stands where a folder is to be written; choose another --out")
     work = out.with_name(out.name + ".partial")
+    for path in (out, work, _old(out), *out.parents):
+        if os.path.lexists(path) and not path.is_dir():
+            raise SeqsaeError(
+                f"{path}: a file stands where a folder is to be written; remove it, or choose another --out"
+            )
     note = work / "key"
     if note.is_file() and note.read_text() == key:
         (work / MANIFEST).unlink(missing_ok=True)
@@ -236,7 +240,7 @@ def _files(work: Path) -> dict[str, dict]:
 
 def _move_in(work: Path, out: Path) -> None:
     """Put `work` in the place of `out`; the old folder is gone only once the new one stands."""
-    old = out.with_name(out.name + ".old")
+    old = _old(out)
     if old.exists():
         shutil.rmtree(old)
     if out.exists():
@@ -244,3 +248,8 @@ def _move_in(work: Path, out: Path) -> None:
     work.replace(out)
     if old.exists():
         shutil.rmtree(old)
+
+
+def _old(out: Path) -> Path:
+    """Where the artefact that is replaced stands for a moment."""
+    return out.with_name(out.name + ".old")

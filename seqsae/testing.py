@@ -65,8 +65,10 @@ def check_model(model: SequenceModel, records: Dataset | Iterable[Record], toler
         records: at least three, of at least two lengths if padding is to change nothing; of a Dataset five are chosen.
         tolerance: relative L2 that counts as the same; None: 1e-5, more for modules in 16 bits.
     Raises:
-        SeqsaeError: naming the first check that fails, the site, by how much, and the remedy.
+        SeqsaeError: naming the first check that fails, the site, by how much, and the remedy; or what is given is no model or
+            no records.
     """
+    _check_model(model)
     for finding in examine(model, _few(records), tolerance=tolerance):
         if finding.wrong:
             raise SeqsaeError(f"check_model({model.name!r}): {finding.told()}")
@@ -79,9 +81,25 @@ def doctor(model: SequenceModel, records: Dataset | Iterable[Record], sites: Ite
         records: as for `check_model`.
         sites: those to look at; None: all that the model names.
     """
+    _check_model(model)
     sites = list(model.sites if sites is None else sites)
     return "\n".join(lines(model, sites, examine(model, _few(records), sites)))
 
 
-def _few(records: Dataset | Iterable[Record]) -> Iterable[Record]:
-    return chosen(records) if isinstance(records, Dataset) else records
+def _check_model(model: SequenceModel) -> None:
+    if not isinstance(model, SequenceModel):
+        raise SeqsaeError(
+            f"{type(model).__name__} is no SequenceModel; give what seqsae.wrap or seqsae.open_model returns"
+        )
+
+
+def _few(records: Dataset | Iterable[Record]) -> list[Record]:
+    if isinstance(records, Dataset):
+        return chosen(records)
+    given = list(records) if isinstance(records, Iterable) else [records]
+    strange = [one for one in given if not isinstance(one, Record)]
+    if strange:
+        raise SeqsaeError(
+            f"records: {type(strange[0]).__name__} is no Record; give what seqsae.dataset returns, or a list of its records"
+        )
+    return given

@@ -314,6 +314,49 @@ def test_a_ragged_fasta(text, config_file, cli, tmp_path):
     refused(cli("run", config_file, "--data", tmp_path / "bad.fasta", "--out", tmp_path / "run"), FASTAS[text])
 
 
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ("folder", "a folder, not a config file; give a TOML file"),
+        ("binary", "not a text file (UTF-8); give a TOML file"),
+        ("below", "cannot be read (Not a directory); give a TOML file"),
+        ("table", "not valid TOML"),
+    ],
+)
+def test_a_config_that_is_no_config_file_is_named(made, words, config_file, cli, tmp_path):
+    given = tmp_path / "given"
+    given.mkdir() if made == "folder" else given.write_bytes(b"\x00\xff\xfe" if made == "binary" else b"a\tb\n1\t2\n")
+    given = config_file / "given" if made == "below" else given
+    for command in ("run", "harvest", "concepts"):
+        result = cli(command, given, "--out", tmp_path / "run")
+        refused(result, words)
+        assert str(given) in result[2] and not (tmp_path / "run").exists()
+
+
+def test_a_config_with_a_byte_order_mark_is_read(config_file):
+    from seqsae import config
+
+    plain = config.read(config_file)
+    config_file.write_text(config_file.read_text(), encoding="utf-8-sig")
+    assert config.read(config_file) == plain
+
+
+RECORDS = {
+    "covariates = 3": "option 'records.covariates'",
+    "path = 3": "option 'records.path'",
+    "labels = 3": "option 'records.labels'",
+    "options = 3": "option 'records.options'",
+    "options = { annotations = 3 }": "source 'meds': local() got an unexpected keyword argument 'annotations'",
+}
+
+
+@pytest.mark.parametrize("line", RECORDS)
+def test_an_option_of_the_records_of_another_type_is_named(line, config_file, cli, tmp_path):
+    text = "\n".join(old for old in config_file.read_text().splitlines() if not old.startswith("path"))
+    config_file.write_text(text.replace("[records]", f"[records]\n{line}"))
+    refused(cli("run", config_file, "--out", tmp_path / "run"), RECORDS[line])
+
+
 COMMANDS = {
     ("run", "nowhere.toml"): "no such config file",
     ("runn", "x"): "No such command",

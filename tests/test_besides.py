@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqsae import besides
+from seqsae import besides, schema
 from seqsae.associations.leading import leading
 from seqsae.config import RunConfig
 from seqsae.errors import SeqsaeError
@@ -37,16 +37,17 @@ def test_factors_that_steer_nothing(scales):
 def table(rows):
     import polars as pl
 
-    names = ("feature", "covariate", "category", "effect_name", "effect_select")
+    names = ("feature", "covariate", "category", "z_select_adjusted")
+    assert set(names) <= set(schema.columns("associations"))
     return pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows], infer_schema_length=None)
 
 
 def test_the_leading_feature_of_each_category():
     found = table(
         [
-            (0, "species", "human", "AUROC", 0.8), (1, "species", "human", "AUROC", 0.1), (2, "species", "human", "AUROC", None),
-            (3, "species", "mouse", "AUROC", 0.7), (0, "species", "mouse", "AUROC", 0.69),
-            (4, "age", None, "spearman", -0.6), (1, "age", None, "spearman", 0.5), (5, "other", None, "spearman", 0.9),
+            (0, "species", "human", 3.0), (1, "species", "human", -4.0), (2, "species", "human", None),
+            (3, "species", "mouse", 2.0), (0, "species", "mouse", 1.9),
+            (4, "age", None, -6.0), (1, "age", None, 5.0), (5, "other", None, 9.0),
         ]
     )  # fmt: skip
     assert leading(found, ["species"]) == [1, 3]

@@ -95,6 +95,33 @@ def test_wrong_folders_are_refused(tmp_path):
         shelf.stage(tmp_path / "file", "thing", {}, {}, writer([]))
 
 
+@pytest.mark.parametrize("blocked", ["a.partial", "a.old", "a", ".", "broken"])
+def test_a_file_where_a_folder_is_to_be_written_is_named_before_anything_is_made(tmp_path, blocked):
+    room = tmp_path / "run" / "room"
+    stands = room / blocked
+    stands.parent.mkdir(parents=True)
+    if blocked == "broken":
+        stands = room / "a.partial"
+        stands.symlink_to(tmp_path / "nowhere")
+    else:
+        stands.resolve().rmdir() if stands.is_dir() else None
+        stands.write_text("mine")
+    calls = []
+    with pytest.raises(SeqsaeError) as refused:
+        shelf.stage(room / "a", "thing", {}, {}, writer(calls))
+    assert str(refused.value).startswith(f"{stands}: a file stands where a folder is to be written; remove it")
+    assert not calls and (blocked == "broken" or stands.read_text() == "mine")
+
+
+def test_a_file_that_a_manifest_does_not_name_is_told_with_a_remedy(tmp_path):
+    made = shelf.stage(tmp_path / "a", "thing", {}, {}, writer([]))
+    with pytest.raises(SeqsaeError, match=r"names no file 'x', it has data\.bin; delete .* and run the stage again"):
+        made.file("x")
+    empty = shelf.stage(tmp_path / "b", "thing", {}, {}, lambda work: None)
+    with pytest.raises(SeqsaeError, match="names no file 'x', it has none; delete"):
+        empty.table("x")
+
+
 def test_unreadable_parquet_is_one_line(tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(SeqsaeError, match="x.parquet: not a readable parquet file") as caught:

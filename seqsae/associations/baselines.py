@@ -5,8 +5,9 @@ import polars as pl
 import scipy.sparse as sp
 
 from seqsae import schema
+from seqsae.associations.confounders import Confounders
 from seqsae.associations.effects import Effect, auroc, spearman
-from seqsae.associations.fitted import Composition, Position
+from seqsae.associations.fitted import Position, TokenLast, composition, confounders_alone, dense_probe
 from seqsae.associations.ranks import rank_excess
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units, screen_aims
@@ -15,10 +16,11 @@ from seqsae.features.encoding import Encoded
 from seqsae.features.sources import FeatureSource, Neurons, Pca, Tokens, TokensSeen, random_directions
 from seqsae.progress import track
 
-FITTED = {"position": Position, "composition": Composition}
+FITTED = ("position", "composition", "confounders", "token-last", "dense-probe")
+"""Sources without units: what they say of a target is fitted to it on the select split."""
 
 
-def sources_of(encoded: Encoded, names: tuple[str, ...], seed: int) -> list[FeatureSource]:
+def sources_of(encoded: Encoded, names: tuple[str, ...], seed: int, confounders: Confounders) -> list[FeatureSource]:
     """The SAE's features and the baselines named, all over the same rows."""
     store, site = encoded.store, encoded.site
     makers = {
@@ -28,7 +30,10 @@ def sources_of(encoded: Encoded, names: tuple[str, ...], seed: int) -> list[Feat
         "token": lambda: Tokens(store),
         "token-seen": lambda: TokensSeen(store),
         "position": lambda: Position(store),
-        "composition": lambda: Composition(store),
+        "composition": lambda: composition(store),
+        "confounders": lambda: confounders_alone(confounders),
+        "token-last": lambda: TokenLast(store),
+        "dense-probe": lambda: dense_probe(store, site),
     }
     return [encoded, *[makers[name]() for name in names]]
 

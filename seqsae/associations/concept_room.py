@@ -43,8 +43,8 @@ class Concepts:
 
     @property
     def has_annotations(self) -> bool:
-        """Whether there were annotations to score."""
-        return self.artefact.has("pairs.parquet")
+        """Whether there were annotations to score, if perhaps their tables are gone."""
+        return self.covariates.annotations is not None or self.artefact.has("pairs.parquet")
 
     @cached_property
     def annotated(self) -> pl.DataFrame:
@@ -72,7 +72,7 @@ class Concepts:
         return None if self.covariates.truth is None else concept_table(self.encoded, self.covariates, self.seed)
 
     def _table(self, name: str) -> pl.DataFrame:
-        if not self.artefact.has(f"{name}.parquet"):
+        if name != "patterns" and not self.has_annotations:
             raise SeqsaeError(f"{self.artefact.path}: the data had no annotations, so there is no table {name!r}")
         where = self.artefact.path / f"{name}.parquet"
         return schema.check_table(self.artefact.table(where.name), TABLES[name], str(where))
@@ -168,7 +168,7 @@ def _write(
     draws = drawn(spans, n_rows, config.shuffles, seed)
     task = Task(annotated.filter("kept"), spans, draws, select, test, config, seed)
     models = tuple(name for name in config.sources if name != "position")
-    others = [Scaled(one, store) for one in sources_of(encoded, models, seed)[1:]]
+    others = [Scaled(one, store) for one in sources_of(encoded, models, seed, None)[1:]]
     if task.C and len(models) < len(config.sources):
         others.append(Scaled(best_windows(store, spans, select), store))
     others += [Scaled(_Beside(name, one), store) for name, one in beside.items()]

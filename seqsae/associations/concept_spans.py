@@ -2,6 +2,10 @@
 
 A concept is a value of a covariate of level token; each annotation is an instance of it (a domain, a spell). Places are
 counted from a sample's first row, rows in the order of their events, so that an instance fits every view and split.
+
+The two ends of a bond are two annotations, and so two instances, whatever a column `instance` of theirs says: InterPLM
+(arXiv 2412.12101) scores a bond by residue, each of its residues is to be found, and as one instance a bond would be found
+in full by a unit that knows one of its ends.
 """
 
 from collections.abc import Iterator

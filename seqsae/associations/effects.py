@@ -91,7 +91,7 @@ def spearman(
     if var_u == 0 or var_v == 0:
         return Effect(*[float("nan")] * 4)
     rho = float(np.clip((u * v).mean() / np.sqrt(var_u * var_v), -1, 1))
-    moved_x, moved_y = _influence(x, u, v), _influence(y, v, u)
+    moved_x, moved_y = rank_influence(x, u, v), rank_influence(y, v, u)
     cross = u * v + moved_x.on_other + moved_y.on_other
     scale = (u * u + 2 * moved_x.on_self) / var_u + (v * v + 2 * moved_y.on_self) / var_v
     influence = cross / np.sqrt(var_u * var_v) - rho / 2 * scale
@@ -100,14 +100,14 @@ def spearman(
     return Effect(rho, low, high, _null_p(x, y, cluster) if test else float("nan"))
 
 
-class _Moved(NamedTuple):
+class Moved(NamedTuple):
     """How a unit, by entering the sample, moves all ranks: weighted by the other variable's and by its own ranks."""
 
     on_other: np.ndarray
     on_self: np.ndarray
 
 
-def _influence(x: np.ndarray, own: np.ndarray, other: np.ndarray) -> _Moved:
+def rank_influence(x: np.ndarray, own: np.ndarray, other: np.ndarray) -> Moved:
     """[n] mean over i of h(x_k, x_i) w_i for the centred ranks w = `other` and w = `own`; h = 1 above k, 1/2 at ties."""
     _, group, count = np.unique(x, return_inverse=True, return_counts=True)
     moved = []
@@ -115,7 +115,7 @@ def _influence(x: np.ndarray, own: np.ndarray, other: np.ndarray) -> _Moved:
         per_group = np.bincount(group, weights, minlength=len(count))
         above = per_group[::-1].cumsum()[::-1] - per_group / 2
         moved.append(above[group] / len(x))
-    return _Moved(*moved)
+    return Moved(*moved)
 
 
 def _components(x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> _Components | None:

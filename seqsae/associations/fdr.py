@@ -15,6 +15,14 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     return _adjust(p, _step_up)
 
 
+def benjamini_yekutieli(p: np.ndarray) -> np.ndarray:
+    """q-values, of the shape of `p`, that hold however the tests depend on each other (Benjamini & Yekutieli 2001).
+
+    Those of `benjamini_hochberg` times 1 + 1/2 + ... + 1/m, at most 1. NaN stays NaN and does not count in m.
+    """
+    return _adjust(p, lambda ordered: _step_up(ordered, (1 / np.arange(1, len(ordered) + 1)).sum()))
+
+
 def holm(p: np.ndarray) -> np.ndarray:
     """Adjusted p-values, of the shape of `p`: max over j <= i of (m - j + 1) p_(j), at most 1 (Holm 1979).
 
@@ -36,9 +44,9 @@ def _adjust(p: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]) -> np.ndarr
     return out
 
 
-def _step_up(ordered: np.ndarray) -> np.ndarray:
+def _step_up(ordered: np.ndarray, factor: float = 1) -> np.ndarray:
     m = len(ordered)
-    scaled = ordered * m / np.arange(1, m + 1)
+    scaled = ordered * (m * factor) / np.arange(1, m + 1)
     return np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
 
 

@@ -8,7 +8,7 @@ from seqsae.errors import SeqsaeError
 
 
 def leading(table: pl.DataFrame, covariates: Sequence[str]) -> list[int]:
-    """The feature of largest effect on the select split for each category of each covariate, each feature once.
+    """The feature that stands out most, beyond the confounders, on the select split for each category of each covariate; each once.
 
     Args:
         table: schema `associations`.
@@ -19,11 +19,7 @@ def leading(table: pl.DataFrame, covariates: Sequence[str]) -> list[int]:
     for name in covariates:
         if name not in there:
             raise SeqsaeError(f"covariate {name!r} is tied to no feature; there are {', '.join(there) or 'none'}")
-    nothing = pl.when(pl.col("effect_name") == "AUROC").then(0.5).otherwise(0.0)
-    scale = pl.when(pl.col("effect_name") == "AUROC").then(2.0).otherwise(1.0)
-    mine = table.filter(pl.col("covariate").is_in(covariates), pl.col("effect_select").is_not_null())
-    order = mine.select(
-        "covariate", "category", "feature", size=((pl.col("effect_select") - nothing) * scale).abs()
-    ).sort("size", "feature", descending=[True, False], maintain_order=True)
+    mine = table.filter(pl.col("covariate").is_in(covariates), pl.col("z_select_adjusted").is_not_null())
+    order = mine.sort(pl.col("z_select_adjusted").abs(), "feature", descending=[True, False], maintain_order=True)
     best = order.group_by("covariate", "category", maintain_order=True).first()
     return best["feature"].unique(maintain_order=True).to_list()

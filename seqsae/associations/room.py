@@ -9,15 +9,21 @@ import polars as pl
 from seqsae import schema, shelf
 from seqsae.associations.baselines import baseline_table, sources_of
 from seqsae.associations.concept_scores import concept_table
+from seqsae.associations.confounders import Confounders
+from seqsae.associations.readouts import given_tokens
 from seqsae.associations.resplitting import resplit_table
-from seqsae.associations.screening import by_unit, scored, screened_table, with_choice
+from seqsae.associations.screening import Bench, by_unit, scored, screened_table, with_choice
 from seqsae.associations.targets import supported, targets
+from seqsae.associations.verdicts import verdicts
 from seqsae.config import AssociateConfig
 from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import Encoded
 from seqsae.progress import say
 from seqsae.records.covariates import Covariates, check_schema, propose, typed
 from seqsae.records.data import key_by_subject
+
+RIVALS = {"token": ("token", "token-last"), "position": ("position",)}
+"""What a feature must beat, by the verdict that it gets if it does not."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +117,13 @@ def _write(encoded: Encoded, covariates: Covariates, config: AssociateConfig, se
         raise SeqsaeError(
             "no covariate has enough subjects in the select and test splits to be tied to anything; see the lines above"
         )
-    screened = pl.concat([screened_table(encoded, group, config) for group in by_unit(aims)])
-    table = with_choice(screened, config)
-    table = _with_verdicts(scored(encoded, aims, table))
-    sources = sources_of(encoded, config.baselines, seed)
+    bench = Bench(encoded, Confounders(covariates, encoded.store), config)
+    say(f"adjusted for {', '.join(bench.confounders.names)}")
+    screened = pl.concat([screened_table(bench, group) for group in by_unit(aims)])
+    table = given_tokens(bench, aims, scored(bench, aims, with_choice(screened, config)))
+    sources = sources_of(encoded, config.baselines, seed, bench.confounders)
     baselines = baseline_table(encoded, sources, aims, config)
-    table = _with_readouts(table, baselines)
-    table = table.select(*schema.columns("associations"))
+    table = _judged(table, baselines, config)
     shelf.write_table(work / "associations.parquet", schema.check_table(table, "associations", "associations"))
     shelf.write_table(work / "baselines.parquet", baselines)
     if covariates.truth is not None:
@@ -126,34 +132,24 @@ def _write(encoded: Encoded, covariates: Covariates, config: AssociateConfig, se
         shelf.write_table(work / "resplits.parquet", resplit_table(encoded, sources, every, config, seed))
 
 
-def _with_verdicts(table: pl.DataFrame) -> pl.DataFrame:
-    """The verdicts that need no adjusted effect; the others stay null until it is computed."""
-    nothing = pl.when(pl.col("effect_name") == "AUROC").then(0.5).otherwise(0.0)
-    same_sign = (pl.col("effect") - nothing) * (pl.col("effect_select") - nothing) > 0
-    repeated = same_sign & (pl.col("p_test_holm") <= 0.05)
-    verdict = (
-        pl.when(~pl.col("selected"))
-        .then(pl.lit("not-selected"))
-        .when(~repeated.fill_null(False))
-        .then(pl.lit("not-replicated"))
-    )
-    later = ["effect_adjusted", "ci_low_adjusted", "ci_high_adjusted", "null_95"]
-    return table.with_columns(
-        verdict.otherwise(None).alias("verdict"),
-        *[pl.lit(None, pl.Float64).alias(name) for name in later],
-        *[pl.lit(None, pl.UInt32).alias(name) for name in ("replicated_seeds", "n_seeds")],
-    ).drop("selected", "effect_select")
-
-
-def _with_readouts(table: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
-    """`token-readout` or `position-readout` where the best token or the position ties at least as strongly."""
+def _judged(table: pl.DataFrame, baselines: pl.DataFrame, config: AssociateConfig) -> pl.DataFrame:
+    """Schema `associations`: the table with its verdicts."""
     keys = ["covariate", "category", "unit"]
-    for source in ("position", "token"):
-        known = baselines.filter(pl.col("source") == source).select(*keys, pl.col("effect").alias("rival"))
-        table = table.join(known, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    for name, sources in RIVALS.items():
         nothing = pl.when(pl.col("effect_name") == "AUROC").then(0.5).otherwise(0.0)
-        beaten = pl.col("verdict").is_null() & ((pl.col("effect") - nothing).abs() <= (pl.col("rival") - nothing))
-        table = table.with_columns(
-            pl.when(beaten).then(pl.lit(f"{source}-readout")).otherwise("verdict").alias("verdict")
-        ).drop("rival")
-    return table
+        rivals = (
+            baselines.filter(pl.col("source").is_in(sources))
+            .group_by(keys, maintain_order=True)
+            .agg(pl.col("effect").max())
+        )
+        table = table.join(
+            rivals.rename({"effect": f"rival_{name}"}), on=keys, how="left", nulls_equal=True, maintain_order="left"
+        )
+        table = table.with_columns((pl.col(f"rival_{name}") - nothing).alias(f"rival_{name}"))
+    table = table.with_columns(
+        null_95=pl.lit(None, pl.Float64),
+        replicated_seeds=pl.lit(None, pl.UInt32),
+        n_seeds=pl.lit(None, pl.UInt32),
+    )
+    verdict = verdicts(table, config.smallest, config.smallest_adjusted)
+    return table.with_columns(verdict.alias("verdict")).select(*schema.columns("associations"))

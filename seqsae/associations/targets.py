@@ -13,6 +13,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.progress import say
 from seqsae.records.covariates import Covariates, as_text, numbers
 
+TESTED = ("target", "negative-control")  # the other roles are what associations are adjusted for
 MIN_LEVEL_N = 5  # clusters a category needs in the select and in the test split
 
 
@@ -38,6 +39,8 @@ def targets(covariates: Covariates, store: Store) -> list[Target]:
     """Every target there is for the view of `store`, in the schema's order."""
     found: list[Target] = []
     for entry in covariates.schema["covariates"]:
+        if entry["role"] not in TESTED:
+            continue
         if entry["type"] == "survival":
             say(f"covariate {entry['name']!r}: survival is not tested yet")
         elif entry["level"] == "token" and is_pooled(store):

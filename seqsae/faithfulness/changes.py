@@ -4,7 +4,6 @@ Decoding is linear in the codes, so of decode(f') - decode(f) only the changed f
 units: biases and the normaliser's mean cancel. What does not change adds exactly 0.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +13,8 @@ from torch import Tensor
 from seqsae.errors import SeqsaeError
 from seqsae.sae.base import SAE, Codes
 from seqsae.sae.normalise import BY_ROW, undone_by_row
+
+LARGEST = torch.finfo(torch.float32).max  # what activations are held in
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,11 @@ class Change:
     def __post_init__(self):
         if self.kind not in ("ablate", "scale", "clamp", "add"):
             raise SeqsaeError(f"change {self.kind!r}: it is ablate, scale, clamp or add")
-        if isinstance(self.amount, bool) or not isinstance(self.amount, int | float) or not math.isfinite(self.amount):
-            raise SeqsaeError(f"{self.kind} by {self.amount!r}: give a finite number")
+        is_number = isinstance(self.amount, int | float) and not isinstance(self.amount, bool)
+        if not (is_number and abs(self.amount) <= LARGEST):
+            raise SeqsaeError(
+                f"{self.kind} by {self.amount!r}: give a finite number that float32 holds, at most {LARGEST:.3g}"
+            )
 
     def new(self, f: Tensor) -> Tensor:
         """[n] -> [n]: f'."""

@@ -1,6 +1,8 @@
 """Sequences that a causal model goes on with, unchanged and with a feature changed at every step."""
 
 from collections.abc import Sequence
+from math import inf
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +15,8 @@ from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.objectives import Turn
 from seqsae.faithfulness.pushing import Bench, Push, look, pushed
 from seqsae.faithfulness.shown import Shown, groups
-from seqsae.faithfulness.steering import Steer
-from seqsae.models.contract import Sample
+from seqsae.faithfulness.steering import Steer, not_finite
+from seqsae.models.contract import Sample, SequenceModel
 from seqsae.progress import track
 
 
@@ -27,18 +29,30 @@ class Going(NamedTuple):
     seed: int = 0
 
 
+def going_of(model: SequenceModel, n_tokens: int, temperature: float, seed: int) -> Going:
+    """How sequences are to go on, looked at before anything is done.
+
+    Raises:
+        SeqsaeError: `n_tokens` is no whole number from 0 on, the temperature is no finite one from 0 on, or the model is not
+            causal.
+    """
+    if isinstance(n_tokens, bool) or not isinstance(n_tokens, Integral) or n_tokens < 0:
+        raise SeqsaeError(f"generate = {n_tokens!r}: give a whole number of tokens to go on with, 0 for none")
+    if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 <= temperature < inf:
+        raise SeqsaeError(
+            f"temperature = {temperature!r}: give a finite number, 0 or more; 0 takes the likeliest token"
+        )
+    if n_tokens and model.attention != "causal":
+        raise SeqsaeError(f"model {model.name!r} is bidirectional and generates nothing; leave generate out")
+    return Going(int(n_tokens), float(temperature), seed)
+
+
 def generated_table(bench: Bench, told: Shown, asked: Steer, going: Going) -> pl.DataFrame:
     """Schema `generated`. Both sequences of a sample are drawn with the same random numbers, so that what differs is the change.
 
     Raises:
-        SeqsaeError: the model is not causal or cannot be extended, or the temperature is below 0.
+        SeqsaeError: the model cannot be extended, or says NaN or infinite values.
     """
-    if bench.model.attention != "causal":
-        raise SeqsaeError(f"model {bench.model.name!r} is bidirectional and generates nothing; leave generate out")
-    if not (going.n_tokens > 0 and going.temperature >= 0):
-        raise SeqsaeError(
-            f"generate = {going.n_tokens}, temperature = {going.temperature}: give at least 1, and 0 or more"
-        )
     rows = {}
     for group in track(list(groups(bench.model, told.samples, bench.budget)), "generate"):
         samples = [told.samples[i] for i in group]
@@ -86,7 +100,9 @@ def _last_logits(bench: Bench, samples: Sequence[Sample], asked: Steer | None) -
             output, laid = pushed(bench, pushes)
         logits, mask = bench.objective.logits(output, laid), laid.batch.mask.cpu()
         for place, one, rows in zip(group, logits, mask, strict=True):
-            found[int(place)] = one[int(rows.nonzero().max())]
+            found[int(place)] = last = one[int(rows.nonzero().max())].double()
+            if last.log_softmax(0).isnan().any():
+                raise not_finite(bench, asked)
     return [found[i] for i in range(len(samples))]
 
 
@@ -95,7 +111,7 @@ def _drawn(logits: Tensor, draw: float, temperature: float) -> int:
     logits = logits.double().cpu()
     if not temperature:
         return int(logits.argmax())
-    cumulated = (logits / temperature).softmax(0).cumsum(0)
+    cumulated = ((logits - logits.max()) / temperature).softmax(0).cumsum(0)  # near 0 a logit itself would overflow
     return min(
         int(torch.searchsorted(cumulated, torch.tensor(draw * float(cumulated[-1])), right=True)), len(logits) - 1
     )

@@ -18,6 +18,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.hiding import copied, unchanged
 from seqsae.faithfulness.shown import Shown, plainly
 from seqsae.models.contract import Batch, Sample, SequenceModel
+from seqsae.models.given import described
 from seqsae.models.objective import nats, targets
 from seqsae.progress import say
 
@@ -138,12 +139,23 @@ class Tokens(Objective):
         return shown
 
     def logits(self, output: Any, laid: Laid) -> Tensor:
-        """[B, T, V] raw. Raises SeqsaeError if they do not fit the batch."""
-        found = self.model.logits(output)
-        if found.shape[:2] != laid.batch.mask.shape:
+        """[B, T, V] raw. Raises SeqsaeError if they do not fit the batch, or its ids."""
+        name, shape = self.model.name, laid.batch.mask.shape
+        with plainly(f"model {name!r} fails"):
+            found = self.model.logits(output)
+        if not isinstance(found, Tensor) or not found.is_floating_point():
             raise SeqsaeError(
-                f"model {self.model.name!r}: logits of shape {tuple(found.shape)} for a batch of {tuple(laid.batch.mask.shape)}; "
+                f"model {name!r}: its logits are {described(found)}; give a tensor of floating-point numbers"
+            )
+        if found.ndim != 3 or found.shape[:2] != shape:
+            raise SeqsaeError(
+                f"model {name!r}: logits of shape {tuple(found.shape)} for a batch of {tuple(shape)}; "
                 "define logits so that there is one row of them a position"
+            )
+        largest, n_tokens = int(laid.wanted.max()) if laid.wanted.numel() else -1, found.shape[2]
+        if largest >= n_tokens:
+            raise SeqsaeError(
+                f"model {name!r}: an id of {largest} among logits for {n_tokens} tokens; let ids give those that the logits are about"
             )
         return found
 

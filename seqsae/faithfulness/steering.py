@@ -1,6 +1,6 @@
 """What the model predicts with one feature changed, token by token."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from seqsae import schema
+from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.changes import Change
 from seqsae.faithfulness.differences import kl, log_softmax
 from seqsae.faithfulness.objectives import Laid
@@ -42,7 +43,11 @@ class Steer(NamedTuple):
 
 @torch.no_grad()
 def steered_table(bench: Bench, told: Shown, asked: Steer) -> pl.DataFrame:
-    """Schema `steered`: a row a scored position."""
+    """Schema `steered`: a row a scored position.
+
+    Raises:
+        SeqsaeError: no position is scored, or the model says NaN or infinite values, before or after the change.
+    """
     turns, parts = bench.objective.turns(told), []
     for group in track(list(groups(bench.model, [turn.sample for turn in turns], bench.budget)), "steer"):
         chosen = [turns[i] for i in group]
@@ -51,23 +56,37 @@ def steered_table(bench: Bench, told: Shown, asked: Steer) -> pl.DataFrame:
         output, _ = pushed(bench, [Push(turn, asked.feature, one) for turn, one in zip(chosen, by, strict=True)])
         whole = torch.cat([seen.values(i, asked.feature) for i in range(len(chosen))])
         places = np.array([turn.place for turn in chosen])
-        parts.append(_rows(bench, told, seen, (output, torch.cat(by), whole), places))
+        parts.append(_rows(bench, told, seen, _After(output, torch.cat(by), whole, asked), places))
+    if not sum(map(len, parts)):
+        raise SeqsaeError(
+            f"model {bench.model.name!r}: none of the tokens shown is one it predicts; give longer records, or more subjects"
+        )
     table = pl.concat(parts).sort("sample", "position")
     return schema.check_table(table, "steered", "steered")
 
 
-def _rows(bench: Bench, told: Shown, seen: Look, after: tuple, places: np.ndarray) -> pl.DataFrame:
-    output, by, f = after
-    laid = seen.laid
+class _After(NamedTuple):
+    """What comes of a change."""
+
+    output: Any
+    by: Tensor
+    """[r] what was added to the feature's value at each row."""
+    f: Tensor
+    """[r] its value before."""
+    asked: Steer
+
+
+def _rows(bench: Bench, told: Shown, seen: Look, after: _After, places: np.ndarray) -> pl.DataFrame:
+    laid, by, f = seen.laid, after.by, after.f
     wanted = laid.wanted >= 0
-    ids = laid.wanted[wanted].tolist()
-    p, q = (
-        log_softmax(bench.objective.logits(one, laid)[wanted.to(_where(bench, one))]).cpu()
-        for one in (seen.output, output)
-    )
+    at = laid.wanted[wanted][:, None]
+    p = said(bench, seen.output, laid, None)
+    q = said(bench, after.output, laid, after.asked)
+    moved = kl(p, q)
+    if not moved.isfinite().all():
+        raise not_finite(bench, after.asked)
     sample, row, said_at = _identity(laid, wanted, bench.model.attention == "causal")
     of = [laid.batch.samples[i] for i in sample]
-    at = torch.tensor(ids)[:, None]
     return pl.DataFrame(
         {
             "subject": told.subjects[places[sample]],
@@ -81,14 +100,39 @@ def _rows(bench: Bench, told: Shown, seen: Look, after: tuple, places: np.ndarra
             "probability_steered": q.gather(1, at)[:, 0].exp().numpy(),
             "top": names_of(bench.model, p.argmax(1)),
             "top_steered": names_of(bench.model, q.argmax(1)),
-            "kl": kl(p, q).numpy(),
+            "kl": moved.numpy(),
         },
         schema_overrides={"token": pl.String, "top": pl.String, "top_steered": pl.String},
     )
 
 
-def _where(bench: Bench, output) -> torch.device:
-    return bench.model.logits(output).device
+def said(bench: Bench, output: Any, laid: Laid, asked: Steer | None) -> Tensor:
+    """[P, V] float64 log-probabilities at the P scored positions, on the CPU.
+
+    A logit of -inf is a token that is never said, and is let pass; not so where that token stands.
+
+    Raises:
+        SeqsaeError: NaN or infinite values. It says whether before (`asked` is None) or after the change.
+    """
+    wanted = laid.wanted >= 0
+    logits = bench.objective.logits(output, laid)
+    found = log_softmax(logits[wanted.to(logits.device)]).cpu()
+    if found.isnan().any() or found.gather(1, laid.wanted[wanted][:, None]).isinf().any():
+        raise not_finite(bench, asked)
+    return found
+
+
+def not_finite(bench: Bench, asked: Steer | None) -> SeqsaeError:
+    """The refusal of what the model says before (`asked` is None) or after a change."""
+    name = bench.model.name
+    if asked is None:
+        return SeqsaeError(
+            f"model {name!r}: its logits are NaN or infinite before steering; look at its weights and at what logits gives"
+        )
+    return SeqsaeError(
+        f"model {name!r}: its logits are NaN or infinite after steering feature {asked.feature} ({asked.change.told}); "
+        "change it by less, or see whether the model is the same in every pass (seqsae doctor)"
+    )
 
 
 def _identity(laid: Laid, wanted: Tensor, causal: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

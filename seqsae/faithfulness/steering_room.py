@@ -1,7 +1,9 @@
 """`seqsae.steer`: a feature changed at will, and what comes of it on the shelf."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +13,13 @@ from seqsae import schema, shelf
 from seqsae.config import FaithfulnessConfig, ViewConfig
 from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.changes import Change
-from seqsae.faithfulness.generating import Going, generated_table
+from seqsae.faithfulness.generating import Going, generated_table, going_of
 from seqsae.faithfulness.judging import BUDGET
 from seqsae.faithfulness.objectives import Tokens
 from seqsae.faithfulness.placing import beside, check_features, placed_in, viewed
 from seqsae.faithfulness.pushing import Bench
 from seqsae.faithfulness.room import identity_of, name_of
-from seqsae.faithfulness.shown import shown
+from seqsae.faithfulness.shown import Shown, shown
 from seqsae.faithfulness.steering import Steer, steered_table
 from seqsae.models.contract import SequenceModel
 from seqsae.records.data import Dataset
@@ -70,15 +72,16 @@ def steer(  # noqa: PLR0913  what is changed, in what, and where it goes
         out: run folder to write `steering/<sae>/<feature and change>` under; None: nothing is written.
         config: `split`, `subjects` and passes as in `[faithfulness]`.
     Raises:
-        SeqsaeError: the SAE is of another model, there is no such feature, not exactly one change is asked for, or the model says
-            no tokens (or cannot be extended).
+        SeqsaeError: the SAE is of another model, there is no such feature or event, not exactly one change is asked for, a number
+            is none that can be used, or the model says no tokens, ids that do not fit them or NaN (or cannot be extended).
     """
     view = viewed(view, sae)
     site = placed_in(sae, model, site)
     check_features([feature], sae.width)
     asked = Steer(feature, _change(scale, clamp, add, ablate), _checked(where, model))
     config = config or FaithfulnessConfig()
-    job = _Job(model, data, sae, view, site, asked, Going(generate, temperature, seed), config)
+    job = _Job(model, data, sae, view, site, asked, going_of(model, generate, temperature, seed), config)
+    job.check_events()
     return Steered(*job.tables(), None) if out is None else job.kept(Path(out))
 
 
@@ -95,14 +98,31 @@ class _Job:
     going: Going
     config: FaithfulnessConfig
 
+    @cached_property
+    def told(self) -> Shown:
+        """The samples that are steered in."""
+        config = self.config
+        return shown(self.model, self.data, self.view.name, config.split, config.subjects, self.going.seed)
+
+    def check_events(self) -> None:
+        """Raises SeqsaeError if an event is asked for that none of the samples has."""
+        if isinstance(self.asked.where, str):
+            return
+        there = {int(event) for sample in self.told.samples for event in sample.event}
+        absent = [event for event in self.asked.where if event not in there]
+        if absent:
+            raise SeqsaeError(
+                f"where = {absent[0]}: none of the {len(self.told):,} records shown has such an event; those they have are "
+                f"numbered {min(there)} to {max(there)}"
+            )
+
     def tables(self) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         """Schemas `steered` and, if asked for, `generated`."""
         config, model, seed = self.config, self.model, self.going.seed
-        told = shown(model, self.data, self.view.name, config.split, config.subjects, seed)
         tokens = Tokens(model, config.passes, config.masked_passes, seed)
         bench = Bench(model, self.site, beside(self.sae, model), tokens, tokens.own(self.view.readout), BUDGET)
-        table = steered_table(bench, told, self.asked)
-        return table, generated_table(bench, told, self.asked, self.going) if self.going.n_tokens else None
+        table = steered_table(bench, self.told, self.asked)
+        return table, generated_table(bench, self.told, self.asked, self.going) if self.going.n_tokens else None
 
     def kept(self, out: Path) -> Steered:
         """The tables as an artefact."""
@@ -110,7 +130,10 @@ class _Job:
         place = "events" if isinstance(self.asked.where, tuple) else self.asked.where
         name = f"feature{self.asked.feature}-{self.asked.change.told}-{place}"
         folder = out / "steering" / name_of(self.sae) / name
-        return _read(shelf.stage(folder, "steering", self._options(), inputs, self._write))
+        artefact = shelf.stage(folder, "steering", self._options(), inputs, self._write)
+        return Steered(
+            _read(artefact, "steered"), _read(artefact, "generated") if self.going.n_tokens else None, artefact
+        )
 
     def _write(self, work: Path) -> None:
         for name, table in zip(("steered", "generated"), self.tables(), strict=True):
@@ -129,14 +152,9 @@ class _Job:
         }
 
 
-def _read(artefact: shelf.Artefact) -> Steered:
-    found = [
-        schema.check_table(artefact.table(f"{name}.parquet"), name, str(artefact.path))
-        if artefact.has(f"{name}.parquet")
-        else None
-        for name in ("steered", "generated")
-    ]
-    return Steered(*found, artefact)
+def _read(artefact: shelf.Artefact, name: str) -> pl.DataFrame:
+    file = f"{name}.parquet"
+    return schema.check_table(artefact.table(file), name, str(artefact.path / file))
 
 
 def _change(scale: float | None, clamp: float | None, add: float | None, ablate: bool) -> Change:
@@ -150,9 +168,17 @@ def _change(scale: float | None, clamp: float | None, add: float | None, ablate:
 
 def _checked(where: str | Sequence[int], model: SequenceModel) -> str | tuple[int, ...]:
     if not isinstance(where, str):
-        return tuple(int(event) for event in where)
+        return _events(where)
     if where not in PLACES:
         raise SeqsaeError(f"where = {where!r}: it is {', '.join(PLACES)}, or a list of event numbers")
     if where in ("hidden", "observed") and model.attention == "causal":
         raise SeqsaeError(f"where = {where!r}: nothing is hidden from a causal model; give fires, all, or events")
     return where
+
+
+def _events(where: Any) -> tuple[int, ...]:
+    given = list(where) if isinstance(where, Iterable) else [where]
+    whole = [isinstance(event, Integral) and not isinstance(event, bool) and event >= 0 for event in given]
+    if not given or not all(whole):
+        raise SeqsaeError(f"where = {where!r}: it is {', '.join(PLACES)}, or a list of event numbers, counted from 0")
+    return tuple(int(event) for event in given)

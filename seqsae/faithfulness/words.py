@@ -83,6 +83,8 @@ def _standing(row: dict) -> str:
 def told_steered(found: Steered) -> str:
     """What steering did, in one line or two."""
     table = found.table
+    if not len(table):
+        return "0 predictions"
     moved = (table["top"] != table["top_steered"]).mean()
     line = (
         f"{len(table):,} predictions, mean KL {table['kl'].mean():.3g} nats, the likeliest token changed in {moved:.1%}"

@@ -23,7 +23,7 @@ def open_model(name: str, /, *, pool: str | None = None, **options: Any) -> Sequ
         raise
     except TypeError as cause:
         raise SeqsaeError(f"model {name!r}: {cause}; give the options its README names") from cause
-    except Exception as cause:  # a plugin's own code can raise anything
+    except (Exception, SystemExit) as cause:  # a plugin's own code can raise anything, or try to end the process
         raise SeqsaeError(
             f"model {name!r} cannot be opened: {type(cause).__name__}: {cause}; look at its options"
         ) from cause

@@ -85,7 +85,7 @@ def key_of(value: Any, step: str, site: str) -> Any:
     if step in named:
         return named[step]
     order = list(range(len(value))) if isinstance(value, Tensor) and value.ndim else keys_of(value)
-    if step.removeprefix("-").isdigit() and -len(order) <= int(step) < len(order):
+    if step.removeprefix("-").isdecimal() and -len(order) <= int(step) < len(order):
         return order[int(step)]
     raise SeqsaeError(f"site {site!r}: {type(value).__name__} has no part {step!r}; {told(value)}")
 

@@ -40,6 +40,12 @@ class Site:
 
 def parse(spelling: str) -> Site:
     """The site that is spelled so. Raises SeqsaeError for a spelling that says nothing."""
+    if not isinstance(spelling, str):
+        raise SeqsaeError(f"site {spelling!r} is {type(spelling).__name__}; spell it as text, as in 'encoder.layers.2'")
+    if not spelling:
+        raise SeqsaeError(
+            "site '': name a module, as in 'encoder.layers.2', or say ':out' for what the model itself gives"
+        )
     found = SPELLING.fullmatch(spelling)
     if found is None:
         raise SeqsaeError(f"site {spelling!r}: write MODULE, MODULE:in, MODULE:out.1, MODULE#2 or MODULE@mean")

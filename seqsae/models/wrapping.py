@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.models import masks
 from seqsae.models.contract import Batch, Sample, SequenceModel
+from seqsae.models.given import check_functions, is_mask, no_mask, sites_of
 from seqsae.models.items import entries, item_of, times_of, tokens_of
 from seqsae.models.modules import check_reach, plain
 from seqsae.models.pooling import Pooled
@@ -53,14 +54,16 @@ def wrap(  # noqa: PLR0913  a model's whole description in one call
             predictions, and found without asking where they are called `input_ids` and `logits`.
         pad_invariant: False if padding changes real rows: then only equal lengths share a batch.
     Raises:
-        SeqsaeError: no such site, or one that no hook reaches, such as inside TorchScript.
+        SeqsaeError: no such site, or one that no hook reaches, such as inside TorchScript; no list of sites, or no function
+            where one is wanted.
     """
-    module, sites = plain(module), list(sites)
+    module, sites = plain(module), sites_of(sites)
+    check_functions("collate", collate=collate, hide=hide, ids=ids, logits=logits)
     check_reach(module, sites)
     options = {"attention": attention, "pad_invariant": pad_invariant, "device": device, "batch_first": batch_first}
     functions = _Functions(collate, hide, ids, logits)
     is_pooled = any(parse(site).pool is not None for site in sites)
-    own = list(dict.fromkeys(site.partition("@")[0] for site in sites)) if is_pooled else sites
+    own = list(dict.fromkeys(site.partition("@")[0] or ":out" for site in sites)) if is_pooled else sites
     model = Wrapped(module, own, functions, role_of(module, own, role), name=name or type(module).__name__, **options)
     return Pooled(model, sites) if is_pooled else model
 
@@ -134,9 +137,9 @@ class Wrapped(SequenceModel):
 
     def _split(self, collated: Any) -> tuple[Any, Tensor, Tensor | None]:
         index = None
-        if isinstance(collated, tuple) and len(collated) == 2 and _is_mask(collated[1]):
+        if isinstance(collated, tuple) and len(collated) == 2 and is_mask(collated[1]):
             inputs, mask = collated
-        elif isinstance(collated, tuple) and len(collated) == 3 and all(map(_is_mask, collated[1:])):
+        elif isinstance(collated, tuple) and len(collated) == 3 and all(map(is_mask, collated[1:])):
             inputs, mask, index = collated
             if index.shape != mask.shape:
                 raise SeqsaeError(
@@ -145,10 +148,7 @@ class Wrapped(SequenceModel):
         elif isinstance(collated, Mapping) and masks.key_of(collated) is not None and self.role == "token":
             inputs, mask = collated, masks.real(collated)
         else:
-            raise SeqsaeError(
-                f"collate of model {self.name!r} gave {type(collated).__name__} without a mask; return (inputs, mask) with "
-                "mask [batch, positions] bool, True where a position is a real row"
-            )
+            raise no_mask(self.name, collated)
         return self._as_one_argument(inputs), mask.bool(), index
 
     def _as_one_argument(self, inputs: Any) -> Any:
@@ -173,7 +173,3 @@ def source_of(function: Callable | None) -> str | None:
         return None if function is None else inspect.getsource(function)
     except (OSError, TypeError):
         return getattr(function, "__qualname__", type(function).__name__)
-
-
-def _is_mask(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.ndim == 2 and not value.is_floating_point()

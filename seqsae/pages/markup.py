@@ -66,7 +66,7 @@ def tiles(run: dict, found: dict[str, int]) -> str:
         shown.append(tile(value(held_out["fvu"]), "variance unexplained", "FVU on held-out rows"))
     if held_out.get("l0") is not None:
         shown.append(tile(value(held_out["l0"]), "active features a row", "L0 on held-out rows"))
-    note = f"{value(found['held'])} confirmed on the test split"
+    note = f"{value(found['held'])} supported on the test split"
     shown.append(tile(value(found["discoveries"]), "associations found", note))
     return "".join(shown)
 

@@ -13,6 +13,7 @@ SOURCES = {
     "random-model": ("random model", "#5A5A5A", "cross"),
     "token": ("token", "#D55E00", "triangle-up"),
     "token-seen": ("token seen", "#009E73", "triangle-down"),
+    "token-last": ("last token of a family", "#B23A00", "triangle-up"),
     "position": ("position", "#CC79A7", "triangle-right"),
     "composition": ("composition", "#7A4E9E", "triangle-left"),
     "confounders": ("confounders", "#222222", "stroke"),

@@ -16,7 +16,6 @@ PER_FEATURE = 3  # and of one that has none
 _TOKEN = re.compile(
     r"(?P<token>.*?)(?P<rest>(, (rate|mean|max|min))?(, low)?)", re.DOTALL
 )  # a label of a token baseline
-HOLM = 0.05  # level of the Holm-corrected p on the test split
 
 
 def pairs(content: Content) -> pl.DataFrame:
@@ -56,9 +55,8 @@ def tested(content: Content, known: pl.DataFrame) -> pl.DataFrame:
 
 
 def discoveries(found: pl.DataFrame, q: float) -> pl.DataFrame:
-    """For each pair: `discoveries` at level q on the select split, and `held`, those confirmed on the test split."""
-    turned = (pl.col("verdict") == "not-replicated").fill_null(False)  # significant, but the other way round
-    held = (pl.col("p_test_holm") <= HOLM).fill_null(False) & ~turned
+    """For each pair: `discoveries` at level q on the select split, and `held`, those of them that are supported on the test split."""
+    held = (pl.col("verdict") == "supported").fill_null(False)
     return (
         found.filter(pl.col("q_select") <= q)
         .group_by("pair", maintain_order=True)
@@ -157,6 +155,13 @@ def carded(content: Content, units: pl.DataFrame, found: pl.DataFrame, wanted: S
     return sorted(chosen, key=lambda feature: place[feature])
 
 
+CARRIED = (
+    "feature", "pair", "pooling", "n", "n_positive", "effect", "ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted",
+    "ci_high_adjusted", "q_select", "p_test_holm", "p_test_adjusted_holm", "replicated_seeds", "n_seeds", "verdict",
+)  # fmt: skip
+"""Columns of the associations on the page; the others stand in associations.parquet."""
+
+
 def shown(found: pl.DataFrame, cards: list[int]) -> pl.DataFrame:
     """The associations that the page carries: a few a feature, more where it has a card."""
     rank = pl.int_range(pl.len()).over("feature")
@@ -164,7 +169,7 @@ def shown(found: pl.DataFrame, cards: list[int]) -> pl.DataFrame:
     kept = found.filter(rank < limit).with_columns(
         on_test=(pl.col("p_test").is_not_null() | pl.col("ci_low").is_not_null()).cast(pl.Int8)
     )
-    kept = kept.drop(*PAIR, "label", "effect_name", "kind", "window", "p_select", "p_test")
+    kept = kept.select(*CARRIED, "on_test")
     return kept.drop([name for name in kept.columns if kept[name].null_count() == len(kept)])
 
 

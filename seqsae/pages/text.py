@@ -68,10 +68,7 @@ def covariates(associated: Associated) -> str:
     baselines = associated.baselines
     sources = baselines["source"].unique(maintain_order=True).to_list()
     counts = associated.table.group_by("covariate", "category", maintain_order=True).agg(
-        pl.col("feature")
-        .filter(~pl.col("verdict").is_in(["not-selected", "not-replicated"]).fill_null(False))
-        .n_unique()
-        .alias("held")
+        pl.col("feature").filter((pl.col("verdict") == "supported").fill_null(False)).n_unique().alias("held")
     )
     rows = []
     for covariate, category, held in counts.head(SHOWN).iter_rows():
@@ -83,10 +80,11 @@ def covariates(associated: Associated) -> str:
         rows.append([name, str(held), *[_effect(by_source.get(source)) for source in sources]])
     note = f"\n({len(counts) - SHOWN} more in associations.parquet)" if len(counts) > SHOWN else ""
     title = (
-        "Best unit of each source (position and composition are fits), chosen on the select split, scored on the test split:\n"
-        "AUROC, Spearman for numbers. Held on test: features whose tie is repeated there (Holm), unadjusted for confounders."
+        "Best unit of each source, chosen on the select split, scored on the test split: AUROC, Spearman for numbers. Confounders, position,\n"
+        "last tokens, composition and the dense probe are fits. Supported: features whose tie is repeated there beyond the confounders (Holm),\n"
+        "is large enough to be of interest, and is more than the best token and the position say."
     )
-    return title + "\n" + aligned(["associated with", "held on test", *sources], rows) + note
+    return title + "\n" + aligned(["associated with", "supported", *sources], rows) + note
 
 
 def _effect(row: dict | None) -> str:

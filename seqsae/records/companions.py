@@ -12,6 +12,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.files import read_json, read_parquet
 from seqsae.progress import say
 from seqsae.records import covariates as cov
+from seqsae.records.companions_spans import annotations
 from seqsae.records.data import Dataset, key_by_subject
 
 MADE = "write it again, or take it out"
@@ -23,43 +24,12 @@ def with_neighbours(data: Dataset, folder: Path) -> Dataset:
         file = folder / "subjects.parquet"
         data = with_cluster(data, _cluster_table(file), where=str(file))
     if (folder / "annotations.parquet").is_file():
-        data = replace(data, annotations=_annotations(data, folder / "annotations.parquet"))
+        data = replace(data, annotations=annotations(data, folder / "annotations.parquet"))
     if (folder / "truth.json").is_file():
         truth = schema.check_document(read_json(folder / "truth.json", MADE), "truth", str(folder / "truth.json"))
         file = folder / "truth_spans.parquet"
         data = replace(data, truth=truth, truth_spans=schema.check_table(read_parquet(file), "truth_spans", str(file)))
     return data
-
-
-def _annotations(data: Dataset, file: Path) -> pl.DataFrame:
-    given = read_parquet(file).drop("sample", strict=False)  # a column of the caller's own by that name is not ours
-    table = key_by_subject(given, data.subjects, str(file)).rename({"subject": "sample"})
-    if len(given) > len(table):
-        say(f"{file}: {len(given) - len(table):,} annotations belong to no subject of the data and are left out")
-    table = schema.check_table(table, "annotations", str(file)).sort(
-        "sample", "start", "covariate", maintain_order=True
-    )
-    empty = table.filter(pl.col("end") <= pl.col("start"))
-    if len(empty):
-        raise SeqsaeError(
-            f"{file}: an annotation of {empty['covariate'][0]!r} ends at {empty['end'][0]} where it starts; ends are one past the last"
-        )
-    _within_records(table, data, file)
-    return table
-
-
-def _within_records(table: pl.DataFrame, data: Dataset, file: Path) -> None:
-    """Raises SeqsaeError for an annotation that ends behind the last event or residue of its record."""
-    size = pl.col("sequence").str.len_chars() if data.kind == "sequences" else pl.len()
-    sizes = data.table.group_by("subject").agg(size.sum().alias("size"))
-    spans = table.select("sample", "covariate", "end")  # a column of the caller's own may be called size
-    long = spans.join(sizes, left_on="sample", right_on="subject").filter(pl.col("end") > pl.col("size"))
-    if len(long):
-        first = long.row(0, named=True)
-        raise SeqsaeError(
-            f"{file}: an annotation of {first['covariate']!r} ends at {first['end']}, but subject "
-            f"{data.subjects['subject_id'][first['sample']]!r} has {first['size']} events or residues; mend it"
-        )
 
 
 def with_covariates(data: Dataset, table: Any, document: Any) -> Dataset:

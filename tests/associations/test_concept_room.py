@@ -1,5 +1,6 @@
 """Annotated concepts from labels to tables: every figure against loops and scikit-learn, choices made on select alone."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -231,6 +232,28 @@ def test_concepts_are_left_out_for_a_stated_reason(study, made, capsys, tmp_path
         and "3 left out, fewer than 300 clusters" in said
     )
     assert none.pairs.is_empty() and none.matches.is_empty() and "often enough" in concept_text.told(none)
+
+
+def test_tables_that_are_gone_are_named_with_a_remedy(study, tmp_path):
+    few = ConceptsConfig(min_instances=1, min_rows=1, min_clusters=1, sources=(), shuffles=0)
+    folder = concepts(*study, out=tmp_path, config=few).artefact.path
+    (folder / "matches.parquet").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    gone = concepts(*study, out=tmp_path, config=few)
+    assert len(gone.matches), "a file that the manifest names and that is gone is made again"
+    del manifest["files"]["pairs.parquet"], manifest["files"]["patterns.parquet"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    left = concepts(*study, out=tmp_path, config=few)
+    assert left.has_annotations
+    for name in ("pairs", "patterns"):
+        with pytest.raises(
+            SeqsaeError, match=rf"names no file '{name}\.parquet', it has .*; delete .* and run"
+        ) as told:
+            getattr(left, name)
+        assert str(told.value).startswith(str(folder))
+    (folder / "annotated.parquet").unlink()
+    with pytest.raises(SeqsaeError, match=r"annotated\.parquet: 0 bytes where .* delete .* and run the stage again"):
+        _ = left.annotated
 
 
 def test_values_of_a_binary_covariate_are_one_concept():

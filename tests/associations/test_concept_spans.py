@@ -3,8 +3,10 @@
 import numpy as np
 import polars as pl
 import pytest
+import scipy.sparse as sp
 from features.small_stores import store_of
 
+from seqsae.associations.concept_counts import count, f1, f1_per_domain, levels
 from seqsae.associations.concept_spans import part_of, placed, shifted, spans_of, stacked
 
 ANNOTATIONS = [
@@ -54,6 +56,22 @@ def test_labels_and_members_are_those_of_a_loop(store, split):
     assert sorted((int(c), rows) for c, rows in zip(concept, members.toarray().tolist(), strict=True)) == sorted(
         expected
     )
+
+
+def test_the_two_ends_of_a_bond_are_two_instances_each_to_be_found(tmp_path):
+    """InterPLM scores a bond by residue: there F1 per domain is F1 by residue, so a column `instance` joins nothing."""
+    store = store_of(tmp_path, [40, 40], split=["select", "select"])
+    bonds = annotations([(0, 3, 4, "a"), (0, 30, 31, "a"), (1, 5, 6, "a"), (1, 9, 10, "a")])
+    joined = bonds.with_columns(instance=pl.Series([0, 0, 1, 1]))
+    part = part_of(store, "select")
+    spans = placed(spans_of(joined, CONCEPTS[:1], store), part)
+    labels, members, concept = spans.matrices(0, 80)
+    assert (members.sum(1) == 1).all() and len(concept) == 4
+    on = np.zeros((80, 1))
+    on[[3, 30, 45, 60]] = 1  # both ends of one bond, one of the other, and one residue that is none
+    counts = count(levels(sp.csr_array(on), [0.5]), labels, members, concept, 1)
+    assert counts.instances.tolist() == [4] and counts.hits.ravel().tolist() == [3]
+    assert f1_per_domain(counts) == f1(counts) == 0.75
 
 
 def test_rows_out_of_order_are_put_in_the_order_of_their_events(tmp_path):

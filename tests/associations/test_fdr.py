@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seqsae.associations.fdr import benjamini_hochberg, holm
+from seqsae.associations.fdr import benjamini_hochberg, benjamini_yekutieli, holm
 from seqsae.errors import SeqsaeError
 
 P = np.concatenate([np.random.default_rng(0).random(50) ** 3, [0.01, 0.01, 0.0, 1.0]])
@@ -19,12 +19,15 @@ def naive_holm(p):
     return out
 
 
-def test_both_agree_with_their_oracles():
+def test_all_agree_with_their_oracles():
     np.testing.assert_allclose(benjamini_hochberg(P), stats.false_discovery_control(P))
+    np.testing.assert_allclose(
+        benjamini_yekutieli(P), stats.false_discovery_control(P, method="by"), rtol=1e-12, atol=1e-12
+    )
     np.testing.assert_allclose(holm(P), naive_holm(P))
 
 
-@pytest.mark.parametrize("rule", [benjamini_hochberg, holm])
+@pytest.mark.parametrize("rule", [benjamini_hochberg, benjamini_yekutieli, holm])
 def test_what_was_not_tested_stays_out_of_the_count(rule):
     holes = np.full((6, 20), np.nan)
     holes.ravel()[: 2 * len(P) : 2] = P

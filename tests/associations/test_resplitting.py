@@ -24,7 +24,7 @@ def made(tmp_path_factory):
 def table_of(made, codes, aims=None):
     encoded = Given(made.store, codes)
     aims = targets(made.covariates(), made.store) if aims is None else aims
-    return resplit_table(encoded, sources_of(encoded, CONFIG.baselines, 0), aims, CONFIG, 3)
+    return resplit_table(encoded, sources_of(encoded, CONFIG.baselines, 0, None), aims, CONFIG, 3)
 
 
 def test_sources_and_targets(made):

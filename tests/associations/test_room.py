@@ -7,8 +7,9 @@ from associations import planted as study
 from features.small_stores import Given, parts, store_of
 from scipy.stats import false_discovery_control
 
+from seqsae.associations.confounders import Confounders
 from seqsae.associations.room import associate
-from seqsae.associations.screening import screened_table, with_choice
+from seqsae.associations.screening import Bench, screened_table, with_choice
 from seqsae.associations.targets import Target
 from seqsae.config import AssociateConfig
 from seqsae.errors import SeqsaeError
@@ -59,15 +60,14 @@ def test_effects_of_the_chosen_are_those_of_the_test_subjects_and_of_the_others_
 
 def test_q_and_holm_are_taken_over_all_that_was_tested_and_all_that_was_chosen(found):
     table = found.table
-    tested = table.filter(pl.col("p_select").is_not_null())
-    assert np.allclose(tested["q_select"], false_discovery_control(tested["p_select"].to_numpy(), method="bh"))
-    chosen = table.filter(pl.col("p_test").is_not_null())
-    assert set(chosen["q_select"] <= 0.05) == {True} and (
-        table.filter(pl.col("q_select") <= 0.05)["p_test"].null_count() == 0
-    )
-    p = np.sort(chosen["p_test"].to_numpy())
-    stepped = np.minimum(np.maximum.accumulate(p * np.arange(len(p), 0, -1)), 1)
-    assert len(p) > 5 and np.allclose(np.sort(chosen["p_test_holm"].to_numpy()), stepped)
+    either = table.with_columns(p=(2 * pl.min_horizontal("p_select", "p_select_adjusted")).clip(0, 1)).drop_nulls("p")
+    assert np.allclose(either["q_select"], false_discovery_control(either["p"].to_numpy(), method="bh"))
+    for name in ("p_test", "p_test_adjusted"):
+        chosen = table.filter(pl.col(name).is_not_null())
+        assert set(chosen["q_select"] <= 0.05) == {True}
+        p = np.sort(chosen[name].to_numpy())
+        stepped = np.minimum(np.maximum.accumulate(p * np.arange(len(p), 0, -1)), 1)
+        assert len(p) > 5 and np.allclose(np.sort(chosen[f"{name}_holm"].to_numpy()), stepped)
 
 
 def test_verdicts_follow_from_the_tables(found):
@@ -75,22 +75,19 @@ def test_verdicts_follow_from_the_tables(found):
         (row["covariate"], row["category"], row["source"]): row["effect"]
         for row in found.baselines.iter_rows(named=True)
     }
-    seen = set()
     for row in found.table.iter_rows(named=True):
         nothing = 0.5 if row["effect_name"] == "AUROC" else 0
         strength = abs(row["effect"] - nothing)
-        if row["q_select"] is None or row["q_select"] > 0.05:
-            expected = "not-selected"
-        elif not row["p_test_holm"] <= 0.05:
-            expected = "not-replicated"
-        else:
-            beaten = [
-                s for s in ("position", "token") if rivals[row["covariate"], row["category"], s] - nothing >= strength
-            ]
-            expected = f"{beaten[0]}-readout" if beaten else None
-        assert row["verdict"] == expected
-        seen.add(expected)
-    assert {None, "not-selected", "not-replicated"} <= seen or {None, "not-selected", "token-readout"} <= seen
+        token = rivals[row["covariate"], row["category"], "token"] - nothing
+        assert (row["verdict"] == "not-selected") == (row["q_select"] is None or row["q_select"] > 0.05)
+        if row["verdict"] == "supported":
+            assert row["p_test_adjusted_holm"] <= 0.05 and row["ci_low_adjusted"] * row["ci_high_adjusted"] > 0
+            assert abs(row["effect_adjusted"]) >= 0.1 and strength > token
+        if row["verdict"] == "token-readout":
+            assert row["p_test_adjusted_holm"] <= 0.05 and (strength <= token or row["ci_high_given_token"] < 0.1)
+        if row["verdict"] == "confounded":
+            assert row["p_test_holm"] <= 0.05 and max(abs(row["ci_low_adjusted"]), abs(row["ci_high_adjusted"])) < 0.1
+    assert {"not-selected", "supported"} <= set(found.table["verdict"])
 
 
 def shuffled(made, names, splits, seed=0):
@@ -150,7 +147,7 @@ def test_a_feature_silent_on_the_test_split_keeps_no_effect_of_the_select_split(
     ).table
     chosen = table.filter((pl.col("feature") == 0) & (pl.col("q_select") <= 0.05))
     assert len(chosen) and chosen["effect"].null_count() == len(chosen)
-    assert set(chosen["verdict"]) == {"not-replicated"}
+    assert set(chosen["verdict"]) == {"inconclusive"}
     dead = table.filter(pl.col("feature") == 1)
     assert dead["effect"].null_count() == len(dead), "an effect that is not defined is null, not NaN"
 
@@ -228,7 +225,8 @@ def test_noise_makes_no_discoveries_beyond_the_level(made, shared):
         y = (rng.random(n) < rng.choice([0.1, 0.3, 0.5])).astype(float) if binary else np.round(rng.normal(size=n), 1)
         y = y.repeat(2) if shared else y
         aims.append(Target(f"n{number}", None, "binary" if binary else "continuous", "subject", y))
-    table = screened_table(made.encoded, aims, CONFIG)
+    bench = Bench(made.encoded, Confounders(made.covariates([]), made.store), CONFIG)
+    table = screened_table(bench, aims)
     runs = [with_choice(table.filter(pl.col("covariate") == aim.covariate), CONFIG) for aim in aims]
-    assert sum(run["p_select"].drop_nulls().len() > 0 for run in runs) > 85, "a few are too rare to be tested"
+    assert sum(run["p_either"].drop_nulls().len() > 0 for run in runs) > 85, "a few are too rare to be tested"
     assert sum(run["selected"].any() for run in runs) <= 10

@@ -64,9 +64,11 @@ def test_the_new_values():
     changes = [Change("ablate"), Change("scale", -2), Change("clamp", 5), Change("add", 1.5)]
     assert [change.new(f).tolist() for change in changes] == [[0, 0], [0, -4], [5, 5], [1.5, 3.5]]
     assert [change.told for change in changes] == ["ablate", "scale-2", "clamp5", "add1.5"]
-    for kind, amount in (("double", 1.0), ("scale", float("nan")), ("clamp", True), ("add", "3")):
+    beyond = [("clamp", 1e39), ("add", -1e39), ("scale", 1e308), ("scale", float("inf")), ("clamp", 10**400)]
+    for kind, amount in (("double", 1.0), ("scale", float("nan")), ("clamp", True), ("add", "3"), *beyond):
         with pytest.raises(SeqsaeError):
             Change(kind, amount)
+    assert Change("clamp", 3e38).new(f).isfinite().all()
 
 
 def test_kl_and_total_variation_are_those_of_scipy():

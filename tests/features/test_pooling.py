@@ -5,9 +5,12 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from features.small_stores import store_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from seqsae.errors import SeqsaeError
 from seqsae.features.examples import examples
-from seqsae.features.pooling import pool
+from seqsae.features.pooling import POOLINGS, pool
 from seqsae.features.profile import profile
 from seqsae.features.sources import token_codes
 
@@ -16,6 +19,10 @@ NAIVE = {
     "mean": lambda x: x.mean(0),
     "max": lambda x: x.max(0),
     "min": lambda x: x.min(0),
+    "presence": lambda x: (x > 0).any(0),
+    "count": lambda x: (x > 0).sum(0),
+    "sum": lambda x: x.sum(0),
+    "last": lambda x: x[-1],
 }
 
 
@@ -47,7 +54,42 @@ def test_pooling_is_that_of_a_loop(counts, pooling):
 @pytest.mark.parametrize("pooling", list(NAIVE))
 def test_signed_units_are_pooled_with_their_signs(pooling):
     values, counts = np.random.default_rng(1).normal(size=(9, 4)), np.array([4, 0, 5])
-    assert np.allclose(pool(values, counts, pooling), naive_pool(values, counts, pooling))
+    values[np.random.default_rng(2).random((9, 4)) < 0.4] = 0
+    expected = naive_pool(values, counts, pooling)
+    assert np.allclose(pool(values, counts, pooling), expected)
+    for form in (sp.csr_array, sp.csc_array):
+        assert np.allclose(pool(form(values), counts, pooling).toarray(), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.lists(st.integers(0, 5), max_size=8), st.floats(0, 1), st.sampled_from(list(NAIVE)))
+def test_pooling_any_small_data(seed, counts, share, pooling):
+    counts = np.array(counts, dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    values = values_of(seed, counts.sum(), 3, share) * rng.choice([-1, 1], (counts.sum(), 3))
+    stored = sp.csr_array(values)
+    stored.data[rng.random(stored.nnz) < 0.2] = 0  # stored zeros are zeros
+    expected = naive_pool(stored.toarray().astype(np.float64), counts, pooling).reshape(len(counts), 3)
+    before = stored.copy()
+    pooled = pool(stored, counts, pooling)
+    assert sp.issparse(pooled) and pooled.dtype == np.float64
+    assert np.allclose(pooled.toarray(), expected, atol=1e-12)
+    assert np.allclose(pool(stored.toarray(), counts, pooling), expected, atol=1e-12)
+    assert (stored.data == before.data).all()  # what was handed in stays as it was
+
+
+def test_sparse_units_are_pooled_without_a_dense_copy(monkeypatch):
+    values = sp.csr_array(values_of(4, 30, 5, 0.2))
+    for kind in (sp.csr_array, sp.coo_array, sp.csc_array):
+        monkeypatch.setattr(kind, "toarray", lambda self: pytest.fail("made dense"))
+    for pooling in POOLINGS:
+        assert pool(values, np.array([10, 0, 20]), pooling).nnz <= values.nnz
+
+
+def test_a_pooling_of_another_name_is_refused():
+    assert set(POOLINGS) == set(NAIVE)
+    with pytest.raises(SeqsaeError, match="pooling 'median' is not known"):
+        pool(np.ones((2, 1)), np.array([2]), "median")
 
 
 @pytest.mark.parametrize("pooling", ["rate", "mean"])

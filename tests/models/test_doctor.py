@@ -13,7 +13,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.models.doctor.edits import first_half, with_token
 from seqsae.models.doctor.examining import CHECKS
 from seqsae.records.record import Record
-from seqsae.testing import check_model, examine
+from seqsae.testing import check_model, doctor, examine
 
 
 class Encoder(nn.Module):
@@ -193,6 +193,14 @@ def hides_one_of_two():
     return wrapped(TokenTwice(), collate=lambda items: {**named(items), "kind": named(items)["input_ids"]})
 
 
+def gives_one_id_a_column():
+    return wrapped(ids=lambda inputs: inputs["input_ids"][0])
+
+
+def counts_ids_from_below():
+    return wrapped(ids=lambda inputs: inputs["input_ids"] - N_TOKENS)
+
+
 def gives_labels_for_ids():
     return causal(ids=lambda inputs: F.pad(inputs["input_ids"][:, 1:], (0, 1)))
 
@@ -257,6 +265,8 @@ FAULTS = {
     "hide does nothing": ("hide", hides_nothing),
     "hide another position": ("hide", hides_another),
     "token in a second channel": ("hide", hides_one_of_two),
+    "one id a column": ("ids and logits", gives_one_id_a_column),
+    "ids from below": ("ids and logits", counts_ids_from_below),
     "labels for ids": ("ids and logits", gives_labels_for_ids),
     "logits lag": ("ids and logits", lambda: wrapped(Lagging(), attention="causal", hide=None)),
     "logits peek": ("ids and logits", lambda: wrapped(Peeking(), attention="causal", hide=None)),
@@ -312,6 +322,62 @@ def test_what_cannot_be_asked_is_not_said_to_be_right():
 def test_a_stranger_that_raises_is_told_in_one_line():
     [forward] = [one for one in examine(wrapped(Unfinished()), records()) if one.name == "forward"]
     assert forward.verdict.line == "RuntimeError: labels are missing"
+
+
+class Ends(Encoder):
+    """Would end the process, from the `since`-th pass on."""
+
+    def __init__(self, cause=SystemExit, since=1):
+        super().__init__()
+        self.cause, self.since, self.passes = cause, since, 0
+
+    def forward(self, input_ids, attention_mask):
+        self.passes += 1
+        if self.passes >= self.since:
+            raise self.cause(7)
+        return super().forward(input_ids, attention_mask)
+
+
+def test_a_model_that_ends_the_process_fails_a_check():
+    first = next(one for one in examine(wrapped(Ends()), records()) if one.wrong)
+    assert first.name == "forward" and first.verdict.line == "SystemExit: 7"
+    for since in (1, 2, 5, 20):
+        with pytest.raises(SeqsaeError, match="SystemExit: 7; look at the module's forward"):
+            check_model(wrapped(Ends(since=since)), records())
+
+    def leaves(items):
+        raise SystemExit("no more")
+
+    with pytest.raises(SeqsaeError, match="prepare: SystemExit: no more"):
+        check_model(wrapped(collate=leaves), records())
+
+
+def test_an_interrupt_is_no_finding():
+    with pytest.raises(KeyboardInterrupt):
+        examine(wrapped(Ends(KeyboardInterrupt)), records())
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "words"),
+    [
+        (True, None, "records: NoneType is no Record; give what seqsae.dataset returns"),
+        (True, [{"token": [4, 5]}], "records: dict is no Record"),
+        (True, "abc", "records: str is no Record"),
+        (True, [], "no records to look at; give at least three of at least two lengths"),
+        (False, records(), "Encoder is no SequenceModel; give what seqsae.wrap or seqsae.open_model returns"),
+    ],
+)
+def test_what_is_no_model_or_no_records_is_one_line(model, given, words):
+    for check in (check_model, doctor):
+        with pytest.raises(SeqsaeError, match=words) as caught:
+            check(wrapped() if model else Encoder(), given)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
+def test_a_tolerance_that_is_none(tolerance):
+    with pytest.raises(SeqsaeError, match="give a relative L2, 0 or more"):
+        check_model(wrapped(), records(), tolerance)
 
 
 def test_some_sites_alone():

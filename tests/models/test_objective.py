@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import seqsae
-from seqsae.errors import NoObjective
+from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.models.objective import nats, targets
 from seqsae.records.record import Record
 
@@ -69,6 +69,36 @@ def test_a_module_may_name_its_ids_and_logits_otherwise():
         "causal", module=module, ids=lambda inputs: inputs["input_ids"], logits=lambda o: o["states"]
     )
     assert model.logits(model.forward(batch)).shape == (2, 4, 10)
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        (
+            lambda given: given["input_ids"][0],
+            r"ids are a tensor of int64 and shape \(4,\) for a batch of shape \(2, 4\)",
+        ),
+        (lambda given: given["input_ids"][:, 1:], r"shape \(2, 3\) for a batch of shape \(2, 4\); let ids give"),
+        (lambda given: given["input_ids"].float(), "ids are a tensor of float32 .* whole numbers, one a position"),
+        (lambda given: given["input_ids"] > 3, "ids are a tensor of bool"),
+        (lambda given: given["input_ids"].tolist(), "ids are of type list"),
+        (lambda given: None, "ids are of type NoneType"),
+        (lambda given: given["input_ids"] - 3, "an id of -[12] at a row; count ids from 0"),
+    ],
+)
+def test_ids_that_do_not_fit_the_batch_are_refused(ids, words):
+    for attention in ("causal", "bidirectional"):
+        with pytest.raises(SeqsaeError, match=words):
+            targets(*batch_of(attention, ids=ids))
+
+
+def test_ids_of_any_width_and_below_0_where_no_row_is_are_taken():
+    def narrow(given):
+        return given["input_ids"].masked_fill(given["attention_mask"] == 0, -100).to(torch.int16)
+
+    for ids in (narrow, lambda given: given["input_ids"].to(torch.uint8)):
+        found = targets(*batch_of("bidirectional", ids=ids))
+        assert found.dtype == torch.int64 and found.tolist() == [[-1, 1, 2, 3], [-1, 4, -1, -1]]
 
 
 def test_a_model_without_them_is_told_what_to_give():

@@ -44,6 +44,10 @@ def test_a_spelling_says_where(spelling, site):
         ("a#x", "write MODULE"),
         ("a:out.", "missing behind a dot"),
         ("a:out..b", "missing behind a dot"),
+        ("a#²", "write MODULE"),
+        ("", "site '': name a module, .* or say ':out' for what the model itself gives"),
+        (3, "site 3 is int; spell it as text"),
+        (None, "site None is NoneType; spell it as text"),
     ],
 )
 def test_a_wrong_spelling_is_told(spelling, words):
@@ -97,6 +101,8 @@ def test_without_a_part_the_first_tensor_that_can_be_states_is_meant():
         ({"a": TWO[0]}, "b", r"no part 'b'; its parts: a \[2, 3\]"),
         ({"a": 3}, "", "dict without a tensor of states"),
         ((TWO[0], None), "1", "is NoneType, no tensor"),
+        (TWO, "²", r"no part '²'; its parts: 0 \[2, 3\], 1 \[2, 3\]"),
+        (TWO[0], "-²", "Tensor has no part '-²'"),
     ],
 )
 def test_a_part_that_is_not_there_is_told_with_those_that_are(value, spelled, words):
@@ -109,6 +115,16 @@ def test_tensors_in_an_output_are_found_without_going_round_in_circles():
     output.itself = output
     assert sum(one is TWO[0] for one in parts.tensors_in(output)) >= 1
     assert all(one.is_floating_point() for one in parts.tensors_in(output))
+
+
+def test_the_model_itself_is_a_site_with_and_without_a_pool():
+    model = seqsae.wrap(nn.Embedding(30, 4), [":out"], own_models.ids_and_mask)
+    pooled = seqsae.wrap(nn.Embedding(30, 4), ["@mean", "@last"], own_models.ids_and_mask)
+    for one, widths in ((model, {":out": 4}), (pooled, {"@mean": 4, "@last": 4})):
+        check_model(one, records())
+        assert one.sites == widths
+    with pytest.raises(SeqsaeError, match="site '': name a module"):
+        seqsae.wrap(nn.Embedding(30, 4), [""], own_models.ids_and_mask)
 
 
 class Shared(nn.Module):

@@ -186,10 +186,14 @@ def _association(feature, covariate, category, kind, pooling, size) -> dict:
         "window": "full", "pooling": pooling, "n": 600, "n_positive": 280 if binary else None,
         "effect_name": "AUROC" if binary else "spearman", "effect": None if p is None else effect,
         "ci_low": effect - 0.04 if chosen else None, "ci_high": effect + 0.04 if chosen else None,
-        "effect_adjusted": None, "ci_low_adjusted": None, "ci_high_adjusted": None,
-        "p_select": p, "q_select": None if p is None else min(1.0, p * 20), "p_test": p if chosen else None,
-        "p_test_holm": min(1.0, p * 100) if chosen else None, "null_95": None, "replicated_seeds": None,
-        "n_seeds": None, "verdict": None if chosen else "not-selected",
+        "adjusted_name": "log odds ratio" if binary else "partial spearman", "effect_adjusted": size,
+        "ci_low_adjusted": size - 0.04 if chosen else None, "ci_high_adjusted": size + 0.04 if chosen else None,
+        "p_select": p, "p_select_adjusted": p, "z_select_adjusted": 10 * size, "q_select": None if p is None else min(1.0, p * 20),
+        "p_test": p if chosen else None, "p_test_adjusted": p if chosen else None,
+        "p_test_holm": min(1.0, p * 100) if chosen else None, "p_test_adjusted_holm": min(1.0, p * 100) if chosen else None,
+        "effect_given_token": size if chosen else None, "ci_low_given_token": size - 0.05 if chosen else None,
+        "ci_high_given_token": size + 0.05 if chosen else None, "null_95": None, "replicated_seeds": None,
+        "n_seeds": None, "note": None, "verdict": ("supported" if p * 100 <= 0.05 else "inconclusive") if chosen else "not-selected",
     }  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def test_the_page_asks_for_nothing_from_elsewhere(fake, tmp_path):
 
 def test_what_is_missing_and_who_may_see_it_is_said(fake, tmp_path):
     text = render(fake(), tmp_path).read_text(encoding="utf-8")
-    assert "Not yet computed: effects adjusted for confounders, the permutation null" in text
+    assert "Not yet computed: the permutation null" in text
     assert "tokens of individual subjects" in text
     assert "encodes" not in text.split("<main", 1)[1].split("<script", 1)[0]
 

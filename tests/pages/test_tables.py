@@ -78,7 +78,7 @@ def test_the_chart_has_one_category_a_covariate_the_strongest_on_top(fake):
 
 def test_what_is_not_computed_is_told_and_only_that(fake):
     content = fake()
-    assert len(tables.pending(content)) == 4
+    assert len(tables.pending(content)) == 2
     done = content.associations.with_columns(
         effect_adjusted=pl.lit(0.5), null_95=pl.lit(0.5), replicated_seeds=1, verdict=pl.lit("supported")
     )

@@ -76,7 +76,7 @@ CASES = {
     "half an annotation": (
         "annotations.parquet",
         lambda: pl.DataFrame({"subject_id": ids()[:1], "start": [0.5], "end": [2.0], "covariate": ["c"], "value": ["v"]}),
-        "'start' is Float64, expected uint32, and holds 0.5",
+        "row 1: column 'start' holds 0.5",
     ),
     "an annotation beyond its record": (
         "annotations.parquet",

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import polars as pl
 import pytest
@@ -10,6 +11,7 @@ from tiny_models import AMINO, save
 
 import seqsae
 from seqsae.errors import SeqsaeError
+from seqsae.progress import shown
 from seqsae.records.reading import read_source
 from seqsae.testing import check_source
 
@@ -66,9 +68,7 @@ def labels(folder):
 
 def test_fasta_with_gff(fasta, tmp_path, capsys):
     (tmp_path / "x.gff3").write_text(GFF)
-    from seqsae import progress
-
-    with progress.shown():
+    with shown():
         folder = proteins.make(tmp_path / "out", fasta, annotations=[tmp_path / "x.gff3"])
     rows, table = labels(folder)
     assert rows == [
@@ -77,7 +77,7 @@ def test_fasta_with_gff(fasta, tmp_path, capsys):
         ("P1", "Binding site", "ATP", "VLA"),
         ("P2", "Domain", "SH3", "MSTNPK"),
     ]
-    assert table["instance"].to_list() == [0, 0, 1, 2], "both ends of a bond are one instance"
+    assert table["instance"].to_list() == [0, 0, 1, 2], "both ends of a bond bear its number"
     told = capsys.readouterr().err
     for line in (
         "1 of 6 features with an uncertain end: taken at the number",
@@ -136,18 +136,64 @@ def test_region_tables_are_taken_as_they_are(fasta, tmp_path):
     assert labels(folder)[0] == [("P2", "loop", "a", "MST")]
     for change, complaint in (
         ({"end": [12, 9]}, "from 0 to 12 in 'P2', which has 11 residues"),
-        ({"start": [3, 0]}, "from 3 to 3"),
-        ({"start": [-1, 0]}, "whole numbers from 0 on"),
-        ({"value": [None, "b"]}, "every column filled"),
+        ({"start": [3, 0]}, r"r\.parquet, row 1: 'loop' from 3 to 3 in 'P2' is empty"),
+        ({"end": [3, 0], "start": [0, 4]}, r"r\.parquet, row 2: 'loop' from 4 to 0 in 'P8' is reversed"),
+        (
+            {"start": [-1, 0]},
+            r"row 1: column 'start' holds -1 \('loop' from -1 to 3 in 'P2'\); .* whole numbers from 0 on",
+        ),
+        ({"start": [1.0, 1.5]}, "row 2: column 'start' holds 1.5"),
+        ({"end": [3.0, float("nan")]}, "row 2: column 'end' holds nan"),
+        ({"start": [False, False]}, "row 1: column 'start' is Boolean, no number"),
+        ({"end": ["3", "9"]}, "row 1: column 'end' is String, no number"),
+        ({"end": [3, None]}, "row 2: column 'end' is empty"),
+        ({"value": [None, "b"]}, "row 1: column 'value' is empty; have every column filled"),
+        ({"covariate": ["loop", ""]}, "row 2: column 'covariate' is empty"),
+        ({"value": [["a"], ["b"]]}, r"row 1: column 'value' is List\(String\), not text"),
     ):
         regions.with_columns(**{key: pl.Series(value) for key, value in change.items()}).write_parquet(
             tmp_path / "r.parquet"
         )
         with pytest.raises(SeqsaeError, match=complaint):
             proteins.make(tmp_path / "bad", fasta, annotations=[tmp_path / "r.parquet"])
+        assert not (tmp_path / "bad").exists()
     regions.drop("end").write_parquet(tmp_path / "r.parquet")
     with pytest.raises(SeqsaeError, match="no column 'end'"):
         proteins.make(tmp_path / "bad", fasta, annotations=[tmp_path / "r.parquet"])
+
+
+def test_what_stands_in_two_files_counts_once_and_that_is_said(fasta, tmp_path, capsys):
+    (tmp_path / "x.gff3").write_text(GFF)
+    (tmp_path / "y.gff3").write_text(GFF + "P1\tUniProtKB\tDisulfide bond\t5\t11\t.\t.\t.\tNote=Interchain\n")
+    same = {"subject_id": ["P1"], "start": [2], "end": [5], "covariate": ["Binding site"], "value": ["ATP"]}
+    pl.DataFrame(same).write_parquet(tmp_path / "z.parquet")
+    once = proteins.make(tmp_path / "one", fasta, annotations=tmp_path / "x.gff3")
+    with shown():
+        files = [tmp_path / name for name in ("x.gff3", "y.gff3", "z.parquet")]
+        folder = proteins.make(tmp_path / "two", fasta, annotations=files)
+    assert "source proteins: 6 annotations repeat another one" in capsys.readouterr().err
+    more = labels(folder)[1]
+    assert more[:4].equals(labels(once)[1])
+    assert more[4:].select("start", "end").rows() == [(4, 5)], "of a second bond the end that the first has not"
+
+
+OPTIONS = {
+    "annotations": (3, [3], True, "", {"a": 1}, [""], b"x"),
+    "features": (3, [3], True, "", {"a": 1}, [["Domain"]]),
+    "clusters": (3, True, "", ["x"], {"a": 1}),
+    "min_proteins": (1.5, True, "a", 0),
+    "uncertain": (3, ["take"]),
+    "case": (3, ["upper"]),
+    "duplicates": (3, {"a": 1}),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_option_of_another_type_is_named(option, fasta):
+    for value in OPTIONS[option]:
+        with pytest.raises(SeqsaeError, match=rf"{option} = {re.escape(repr(value))}; (give|it is) ") as refused:
+            proteins.open(fasta, **{option: value})
+        assert "\n" not in str(refused.value)
 
 
 def test_labels_stay_with_their_residues_through_gaps_stops_and_windows(tmp_path):
@@ -223,7 +269,20 @@ def test_wrong_files_are_one_line(fasta, table, tmp_path):
     refused("no such file", tmp_path / "nowhere.fasta")
     refused("not a readable text file", tmp_path)
     (tmp_path / "bad.gff").write_text("##gff-version 3\nP1\tU\tDomain\t5\t12\t.\t.\t.\tNote=x\n")
-    refused("Domain at 5..12 of 'P1', which has 11 residues", fasta, annotations=tmp_path / "bad.gff")
+    refused(
+        r"bad\.gff, line 2: Domain at 5..12 of 'P1', which has 11 residues", fasta, annotations=tmp_path / "bad.gff"
+    )
+    for start, end, complaint in (
+        (7, 3, r"line 2: Domain at 7\.\.3 of 'P1' is reversed: its end stands before its start"),
+        (0, 3, r"line 2: Domain at 0\.\.3 of 'P1': positions count from 1"),
+        (-2, 3, r"line 2: position '-2\.\.3' of 'Domain' cannot be read; positions are whole numbers from 1 on"),
+    ):
+        (tmp_path / "bad.gff").write_text(f"##gff-version 3\nP1\tU\tDomain\t{start}\t{end}\t.\t.\t.\tNote=x\n")
+        refused(complaint, fasta, annotations=tmp_path / "bad.gff")
+        (tmp_path / "bad.tsv").write_text(f"Entry\tSequence\tDomain\nP1\tMKVLAAGCT\tDOMAIN {start}..{end}\n")
+        refused(complaint.replace("line 2", r"bad\.tsv, line 2, 'Domain'"), tmp_path / "bad.tsv")
+    (tmp_path / "bad.gff").write_text("##gff-version 3\nP1\tU\t\t5\t9\t.\t.\t.\tNote=x\n")
+    refused(r"bad\.gff, line 2: the third column is empty", fasta, annotations=tmp_path / "bad.gff")
     table.write_text(table.read_text().replace(SEQUENCES["P2"], SEQUENCES["P2"][:-1]))
     refused("'P2' has 10 residues but the length 11", table)
     (tmp_path / "cut.fasta.gz").write_bytes(fasta.read_bytes()[:-9])

@@ -24,7 +24,7 @@ class Case:
         sites: those to look at; None: all that the model names.
         tolerance: relative L2 that counts as the same; None: 1e-5, or what the module's number format can hold.
     Raises:
-        SeqsaeError: too few or too equal records, or no sites.
+        SeqsaeError: no records, too few or too equal ones, no sites, or a tolerance below 0.
     """
 
     def __init__(
@@ -39,6 +39,12 @@ class Case:
         self.tolerance = tolerance_of(model) if tolerance is None else tolerance
         if not self.sites:
             raise SeqsaeError(f"model {model.name!r} names no sites; give at least one")
+        if not self.records:
+            raise SeqsaeError(
+                f"model {model.name!r}: no records to look at; give at least three of at least two lengths"
+            )
+        if not self.tolerance >= 0:
+            raise SeqsaeError(f"tolerance = {self.tolerance!r}: give a relative L2, 0 or more")
 
     @cached_property
     def samples(self) -> list[Sample]:

@@ -70,6 +70,6 @@ def _asked(check: Callable[[Case], Verdict], case: Case) -> Verdict:
     except SeqsaeError as error:
         line, _, remedy = str(error).partition("; ")
         return wrong(line, remedy)
-    except Exception as error:  # a stranger's code can raise anything
+    except (Exception, SystemExit) as error:  # a stranger's code can raise anything, or try to end the process
         said = " ".join(str(error).split())[:300]
         return wrong(f"{type(error).__name__}: {said}", "look at the module's forward and at collate")

@@ -53,7 +53,7 @@ def _absent(case: Case) -> Verdict:
     """What padding would do to a model that declares to mind it."""
     try:
         together = case.read(*case.samples)
-    except Exception as cause:  # such a model need not be able to pad
+    except (Exception, SystemExit) as cause:  # such a model need not be able to pad
         return skipped(f"pad_invariant=False: only equal lengths share a batch (others: {type(cause).__name__})")
     alone = [case.read(sample) for sample in case.samples]
     off, _ = worst(together, {site: torch.cat([one[site] for one in alone]) for site in together})

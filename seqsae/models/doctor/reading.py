@@ -9,6 +9,7 @@ from seqsae.errors import NoObjective
 from seqsae.models.doctor.case import Case, Rows, parts, relative_l2, worst
 from seqsae.models.doctor.edits import Edit, edits, first_half
 from seqsae.models.doctor.finding import Verdict, ok, skipped, wrong
+from seqsae.models.objective import ids_of
 
 NO_EDITS = "no token of these records could be exchanged for another"
 
@@ -126,9 +127,9 @@ def ids_and_logits(case: Case) -> Verdict:
 
 def _speak(case: Case, *samples) -> _Spoken:
     batch = case.model.collate(list(samples))
-    ids = case.model.ids(batch)
+    ids = ids_of(case.model, batch)
     with torch.no_grad():
-        return _Spoken(ids.cpu(), case.model.logits(case.model.forward(batch)).float().cpu())
+        return _Spoken(ids, case.model.logits(case.model.forward(batch)).float().cpu())
 
 
 def _misplaced(case: Case, edit: Edit) -> Verdict | None:

@@ -42,7 +42,7 @@ def invented(model: SequenceModel) -> list[Record]:
         try:
             if all(len(model.prepare(record)) for record in records):
                 return records
-        except Exception:  # a model of the one kind can fail on the other in any way
+        except (Exception, SystemExit):  # a model of the one kind can fail on the other in any way
             continue
     raise SeqsaeError(f"model {model.name!r}: reads neither random proteins nor events of its vocabulary; give --data")
 

@@ -17,7 +17,7 @@ function scored(best) {
 
 function nameCell(row) {
   const control = row.role === "negative-control";
-  const alarm = control && row.discoveries ? chip("control found: do not trust this run", "warn") : null;
+  const alarm = control && row.held ? chip("control found: do not trust this run", "warn") : null;
   return [
     el("b", { title: row.splits }, row.label),
     row.description ? el("span", { class: "sub" }, row.description) : null,
@@ -36,13 +36,13 @@ function sizeCell(row) {
 
 function foundCell(row) {
   if (missing(row.pair)) return none;
-  return [count(row.discoveries || 0), el("span", { class: "sub" }, `${count(row.held || 0)} confirmed`)];
+  return [count(row.discoveries || 0), el("span", { class: "sub" }, `${count(row.held || 0)} supported`)];
 }
 
 function besideCell(row) {
   if (!row.tie || missing(row.tie.effect)) return none;
   if (!row.discoveries) return chip("nothing found", row.role === "negative-control" ? "good" : "");
-  if (!row.held) return chip("not confirmed", "");
+  if (!row.held) return chip("not supported", "");
   const verdicts = row.better.length ? betterChips(row.better.slice(0, 2)) : [chip("no baseline does better", "good")];
   if (row.better.length > 2) verdicts.push(chip(`+${row.better.length - 2}`, "warn", row.better.slice(2).map((unit) => sourceLabel(unit.source)).join(", ")));
   return el("div", { class: "chips" }, verdicts);
@@ -53,7 +53,7 @@ const covariateColumns = [
   { key: "type", title: "Type", value: (row) => row.type, draw: (row) => [row.type || none, el("span", { class: "sub" }, row.role)] },
   { key: "status", title: "Status", value: (row) => row.status, draw: (row) => [row.status || none, el("span", { class: "sub" }, row.unit ? `per ${row.unit}` : "")] },
   { key: "n", title: "n", numeric: true, hint: "Observations on the test split", value: (row) => row.n_test ?? row.n_select, draw: sizeCell },
-  { key: "found", title: "Found", numeric: true, hint: "Features with q on the select split at or below the level; below it those confirmed on the test split", value: (row) => (missing(row.pair) ? null : row.discoveries || 0), draw: foundCell },
+  { key: "found", title: "Found", numeric: true, hint: "Features with q on the select split at or below the level; below it those supported on the test split, beyond the confounders", value: (row) => (missing(row.pair) ? null : row.discoveries || 0), draw: foundCell },
   { key: "best", title: "Best feature", value: (row) => row.best && row.best.feature, draw: (row) => (row.best ? [featureLink(row.best.feature), el("span", { class: "sub" }, row.best.baseline.replace(/^feature \d+(, )?/, ""))] : none) },
   { key: "effect", title: "Effect on test", hint: "With its 95% interval; sorted by strength", first: "descending", value: (row) => row.tie && effectSize(row.tie), draw: (row) => (row.tie && !missing(row.tie.effect) ? [effectText(row.tie), drawStrip(row.tie, row.best.feature)] : none) },
   { key: "beside", title: "Beside its baselines", value: (row) => (row.tie ? row.better.length : null), draw: besideCell },

@@ -8,7 +8,9 @@ import polars as pl
 
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
+from seqsae.records.companions_spans import with_places
 from seqsae.shelf import read_parquet
+from seqsae_protein import asked
 from seqsae_protein.categories import REPORTS, category, pieces
 from seqsae_protein.feature_table import KEYS, Feature, span
 
@@ -64,48 +66,57 @@ def _rows(feature: Feature, number: int, length: int, uncertain: str, told: Coun
 def regions(path: Path, lengths: dict[str, int], first: int) -> pl.DataFrame:
     """A region table (`subject_id, start, end, covariate, value`; from 0, half open), its rows numbered from `first` on.
 
-    Raises SeqsaeError if a column is missing or not filled, or a region ends outside its sequence.
+    Raises SeqsaeError naming a column that is missing, the column and row of what is no place or not filled, or a region that
+    ends outside its sequence.
     """
     table = read_parquet(path)
     missing = [name for name in REGION_COLUMNS if name not in table.columns]
     if missing:
         raise SeqsaeError(f"{path}: no column {missing[0]!r}; a region table has {', '.join(REGION_COLUMNS)}")
-    try:
-        table = table.select(pl.col(name).cast(COLUMNS[name]) for name in REGION_COLUMNS)
-    except pl.exceptions.PolarsError:
-        table = None
-    if table is None or any(column.null_count() for column in table):
-        raise SeqsaeError(f"{path}: start and end must be whole numbers from 0 on, every column filled in every row")
+    table = with_places(table.select(REGION_COLUMNS), str(path))
+    table = table.with_columns([_words(table[name], path) for name in ("subject_id", "covariate", "value")])
     known = pl.DataFrame(
         {"subject_id": list(lengths), "length": list(lengths.values())}, schema_overrides={"subject_id": pl.String}
     )
     joined = table.with_columns(instance=pl.int_range(first, first + pl.len(), dtype=pl.Int64)).join(
         known, on="subject_id", how="inner", maintain_order="left"
     )
-    bad = joined.filter((pl.col("end") > pl.col("length")) | (pl.col("start") >= pl.col("end")))
+    bad = joined.filter(pl.col("end") > pl.col("length"))
     if len(bad):
-        name, start, end, covariate, _, _, length = bad.row(0)
+        name, start, end, covariate, _, number, length = bad.row(0)
         raise SeqsaeError(
-            f"{path}: {covariate!r} from {start} to {end} in {name!r}, which has {length:,} residues; positions count from 0, "
-            "ends are one past the last"
+            f"{path}, row {number - first + 1}: {covariate!r} from {start} to {end} in {name!r}, which has {length:,} residues; "
+            "positions count from 0, ends are one past the last"
         )
     if len(joined) < len(table):
         say(f"{path}: {len(table) - len(joined):,} regions are of proteins that are not in the data: left out")
     return joined.drop("length")
 
 
-def kinds(asked: Sequence[str] | str) -> Callable[[str], bool]:
+def _words(column: pl.Series, path: Path) -> pl.Series:
+    """The column as text. Raises SeqsaeError if it holds lists or bytes, or a row of it is empty."""
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        raise SeqsaeError(f"{path}, row 1: column {column.name!r} is {column.dtype}, not text; convert it first")
+    words = column.cast(pl.String)
+    empty = words.is_null() | (words == "") & (column.name != "value")
+    if empty.any():
+        row = int(empty.arg_max()) + 1
+        raise SeqsaeError(f"{path}, row {row}: column {column.name!r} is empty; have every column filled in every row")
+    return words
+
+
+def kinds(features: Sequence[str] | str) -> Callable[[str], bool]:
     """Whether a kind of feature is asked for: by name or key, "all", or, of an empty list, all but `REPORTS`.
 
     Raises SeqsaeError for one that UniProt has not.
     """
-    if asked == "all":
+    if features == "all":
         return lambda kind: True
-    names = [asked] if isinstance(asked, str) else list(asked)
+    names = asked.texts("source proteins", "features", features, 'a list of kinds, as ["Domain", "BINDING"], or "all"')
     if not names:
         return lambda kind: kind not in REPORTS
     by_name = {name.lower(): kind for key, kind in KEYS.items() for name in (key, kind)}
-    unknown = [name for name in names if str(name).lower() not in by_name]
+    unknown = [name for name in names if name.lower() not in by_name]
     if unknown:
         raise SeqsaeError(f"source proteins: no kind of feature {unknown[0]!r}; UniProt has {', '.join(KEYS.values())}")
     chosen = {by_name[name.lower()] for name in names}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from seqsae_protein import hf, weights
+from seqsae_protein import asked, hf, weights
 from seqsae_protein.alphabet import read_lines
 from seqsae_protein.families import FAMILIES
 from seqsae_protein.packages import shipped
@@ -41,6 +41,7 @@ def open(
         SeqsaeError: the package is not installed, or a file is missing or damaged.
     """
     policy = reading(policies, "antiberty")
+    asked.flag("model antiberty", "untrained", untrained)
     folder = shipped("antiberty", REQUIREMENT, FOLDER) if path is None else Path(path)
     fields = hf.read_config(folder)
     alphabet = read_lines(folder.parent / "vocab.txt")

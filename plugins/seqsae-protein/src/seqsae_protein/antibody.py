@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from seqsae.errors import SeqsaeError
+from seqsae_protein import asked
 from seqsae_protein.germline import REGIONS, JGene, VGene, genes, v_family
 from seqsae_protein.homology import clusters
 from seqsae_protein.labels import COVARIATES
@@ -100,10 +101,11 @@ def _check(out: Path, seed: int, copies: int, loci: Sequence[str]) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SeqsaeError(f"{out}: not an empty folder; choose another path, nothing is overwritten")
     for name, value in (("seed", seed), ("copies", copies)):
-        if not isinstance(value, int) or value < 0:
-            raise SeqsaeError(f"source antibody: {name} = {value!r}; give a whole number from 0 on")
-    if isinstance(loci, str) or not loci or not set(loci) <= set(LOCI):
-        raise SeqsaeError(f"source antibody: loci = {loci!r}; give a list of one or more of {', '.join(LOCI)}")
+        asked.whole("source antibody", name, value, 0)
+    wanted = f"a list of one or more of {', '.join(LOCI)}"
+    given = asked.texts("source antibody", "loci", loci, wanted)
+    if isinstance(loci, str) or not given or not set(given) <= set(LOCI):
+        raise SeqsaeError(f"source antibody: loci = {loci!r}; give {wanted}")
 
 
 def domains(v_genes: list[VGene], j_genes: list[JGene], seed: int, copies: int) -> list[Domain]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import nn
 
 from seqsae.errors import SeqsaeError
+from seqsae_protein import asked
 
 KINDS = ("embedding", "residual", "attention-write", "mlp-hidden", "mlp-write", "final-norm")
 
@@ -141,12 +142,14 @@ def chosen(module: nn.Module, sites: Iterable[str] | str | None) -> dict[str, in
     Args:
         sites: module paths, and kinds (`KINDS`) for all sites of that kind; "all" for every kind; None: residual.
     Raises:
-        SeqsaeError: a kind that this architecture has not.
+        SeqsaeError: none, what is no text, or a kind that this architecture has not.
     """
     found = places(module)
-    wanted = (
-        ["residual"] if sites is None else list(KINDS) if sites == "all" else [sites] * isinstance(sites, str) or sites
-    )
+    choice = f'a list of module paths or kinds ({", ".join(KINDS)}), or "all"'
+    wanted = asked.texts("protein model", "sites", "residual" if sites is None else sites, choice)
+    if not wanted:
+        raise SeqsaeError(f"protein model: sites = {sites!r} names none; give {choice}")
+    wanted = list(KINDS) if sites == "all" else wanted
     known = {site: module.config.hidden_size for kind in KINDS if kind != "mlp-hidden" for site in found[kind]}
     paths = []
     for one in wanted:

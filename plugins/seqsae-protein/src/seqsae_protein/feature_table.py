@@ -116,6 +116,8 @@ def gff(lines: list[str], path: Path | str) -> list[Feature]:
         cells = line.split("\t")
         cells = cells[:-1] if len(cells) == GFF_COLUMNS + 1 and not cells[-1].strip() else cells  # UniProt's last tab
         where = f"{path}, line {number}"
+        if len(cells) == GFF_COLUMNS and not cells[2].strip():
+            raise SeqsaeError(f"{where}: the third column is empty; it names the kind of feature")
         if len(cells) != GFF_COLUMNS:
             raise SeqsaeError(f"{where}: {len(cells)} columns, GFF3 has {GFF_COLUMNS} with tabs between")
         first, last = ("?" if cell.strip(" ") == "." else cell.strip(" ") for cell in cells[3:5])
@@ -132,7 +134,10 @@ def span(feature: Feature, length: int) -> Span | str:
     """
     match = POSITION.fullmatch(feature.position)
     if match is None or not match["first"] or match["last"] == "":
-        raise SeqsaeError(f"{feature.where}: position {feature.position!r} of {feature.kind!r} cannot be read")
+        raise SeqsaeError(
+            f"{feature.where}: position {feature.position!r} of {feature.kind!r} cannot be read; positions are whole numbers "
+            "from 1 on"
+        )
     if match["other"] not in (None, feature.accession):
         return "of another sequence"
     ends = [match["first"], match["last"] or match["first"]]
@@ -140,11 +145,18 @@ def span(feature: Feature, length: int) -> Span | str:
         return "at a place that is not known"
     start, end = (int(one.lstrip("<>?")) for one in ends)
     if not 1 <= start <= end <= length:
-        raise SeqsaeError(
-            f"{feature.where}: {feature.kind} at {feature.position} of {feature.accession!r}, which has {length:,} residues; "
-            "give the table of this very sequence"
-        )
+        raise SeqsaeError(f"{feature.where}: {feature.kind} at {feature.position} of {_misplaced(feature, length)}")
     return Span(start - 1, end, all(one.isdigit() for one in ends))
+
+
+def _misplaced(feature: Feature, length: int) -> str:
+    """The sequence of a feature that lies outside it or is reversed, and what to do."""
+    numbers = [int(one) for one in re.findall("[0-9]+", feature.position.rpartition(":")[2])]
+    if min(numbers) < 1:
+        return f"{feature.accession!r}: positions count from 1"
+    if numbers[0] > numbers[-1]:
+        return f"{feature.accession!r} is reversed: its end stands before its start; mend the line"
+    return f"{feature.accession!r}, which has {length:,} residues; give the table of this very sequence"
 
 
 def accession(name: str) -> str:

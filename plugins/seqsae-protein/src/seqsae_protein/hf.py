@@ -10,7 +10,7 @@ import transformers
 from torch import nn
 
 from seqsae.errors import SeqsaeError
-from seqsae_protein import weights
+from seqsae_protein import asked, config_fields, weights
 from seqsae_protein.alphabet import Alphabet, read
 from seqsae_protein.families import ALIASES, FAMILIES, chosen, context, family
 from seqsae_protein.reading import STRICT, Reading, reading
@@ -38,6 +38,7 @@ SHAPE = (  # config fields that change what the weights compute: part of the fin
     "relative_attention_max_distance",
     "rope_parameters",
 )
+LEAST = 3  # positions: a residue between a start and an end token
 UNUSED = ("architectures", "auto_map", "_name_or_path", "transformers_version", "model_type", "dtype", "torch_dtype")
 
 
@@ -62,19 +63,37 @@ def open(
     """
     if path is None:
         raise SeqsaeError("model hf-protein: no path; give the folder that holds config.json and the weights")
+    _check(path, name, untrained)
     folder, policy = Path(path), reading(policies, "hf-protein")
     fields = read_config(folder)
-    named = [ALIASES.get(kind, kind) for kind in fields.get("architectures") or []]
-    named = [kind for kind in named if kind in FAMILIES]
-    if not named:
-        found = ", ".join(fields.get("architectures") or []) or "none"
-        raise SeqsaeError(f"{folder / 'config.json'}: architectures: {found}; expected one of {', '.join(FAMILIES)}")
+    kind = _architecture(fields, folder)
     alphabet = read(folder)
-    module = build(named[0], fields, alphabet, str(folder))
+    module = build(kind, fields, alphabet, str(folder))
     if not untrained:
-        weights.fill(module, weights.read_folder(folder), str(folder), FAMILIES[named[0]].spare)
+        weights.fill(module, weights.read_folder(folder), str(folder), FAMILIES[kind].spare)
     called = name or folder.resolve().name
     return residue_model(module, alphabet, name=called, sites=sites, device=device, policy=policy)
+
+
+def _check(path: Any, name: Any, untrained: Any) -> None:
+    """Raises SeqsaeError for an option of another type."""
+    asked.text("model hf-protein", "path", path, "the folder that holds config.json and the weights")
+    asked.text("model hf-protein", "name", name, "a text, or leave it out: the folder's name is taken")
+    asked.flag("model hf-protein", "untrained", untrained)
+    if isinstance(name, Path):
+        raise SeqsaeError(f"model hf-protein: name = {name!r}; give a text")
+
+
+def _architecture(fields: dict[str, Any], folder: Path) -> str:
+    """The first of `FAMILIES` among the config's architectures."""
+    where = folder / "config.json"
+    given = config_fields.architectures(fields, str(where))
+    named = [ALIASES.get(kind, kind) for kind in given]
+    found = next((kind for kind in named if kind in FAMILIES), None)
+    if found is None:
+        told = ", ".join(given) or "none"
+        raise SeqsaeError(f"{where}: architectures: {told}; expected one of {', '.join(FAMILIES)}")
+    return found
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -96,25 +115,38 @@ def build(kind: str, fields: dict[str, Any], alphabet: Alphabet, where: str) -> 
 
     Raises SeqsaeError if the config cannot be used or does not fit the alphabet.
     """
+    config_fields.check(fields, kind, alphabet.mask, f"{where}: config.json")
     try:
         config = getattr(transformers, FAMILIES[kind].config)(**_usable(fields, alphabet))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             module = getattr(transformers, kind)(config)
     except Exception as cause:  # the library checks a config in many ways
-        reason = (str(cause).splitlines() or [type(cause).__name__])[0][:160]
+        reason = " ".join(str(cause).split())[:240] or type(cause).__name__
         raise SeqsaeError(f"{where}: config.json makes no {kind} ({reason}); fetch the model again") from None
+    _check_fit(module, alphabet, where)
+    return module
+
+
+def _check_fit(module: nn.Module, alphabet: Alphabet, where: str) -> None:
+    """Raises SeqsaeError if module and alphabet are of different models, or no residue fits between the special tokens."""
+    config, found = module.config, family(module)
     if config.vocab_size < len(alphabet.tokens):
         raise SeqsaeError(
             f"{where}: {len(alphabet.tokens)} tokens in the vocabulary but vocab_size {config.vocab_size} in "
             "config.json; they are of different models"
         )
-    if FAMILIES[kind].reserved == "padding" and config.pad_token_id != alphabet.pad:
+    if found.reserved == "padding" and config.pad_token_id != alphabet.pad:
         raise SeqsaeError(
             f"{where}: padding is id {config.pad_token_id} in config.json, {alphabet.pad} in the vocabulary; "
             "they are of different models"
         )
-    return module
+    room = context(module)
+    if room is not None and room < LEAST:
+        raise SeqsaeError(
+            f"{where}: {found.context} is {getattr(config, found.context)} in config.json, which leaves no room for a residue; "
+            "fetch the model again"
+        )
 
 
 def residue_model(

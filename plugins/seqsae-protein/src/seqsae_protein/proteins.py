@@ -17,10 +17,12 @@ import polars as pl
 
 from seqsae.errors import SeqsaeError
 from seqsae.records import sequences
-from seqsae_protein import annotating, feature_table, homology, protein_covariates
+from seqsae.records.companions_spans import once
+from seqsae_protein import annotating, asked, feature_table, homology, protein_covariates
 from seqsae_protein.feature_table import Feature, accession
 from seqsae_protein.uniprot_tsv import LENGTH, SEQUENCE, Table
 
+SOURCE = "source proteins"
 OPTIONS = ("annotations", "features", "uncertain", "min_proteins", "case", "duplicates", "clusters")
 
 
@@ -47,9 +49,9 @@ def open(path: str | Path | None = None, **options) -> Path:
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
-        raise SeqsaeError(f"source proteins: no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
+        raise SeqsaeError(f"{SOURCE}: no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
     if path is None:
-        raise SeqsaeError("source proteins: no path; give a FASTA file, or a TSV download with the column Sequence")
+        raise SeqsaeError(f"{SOURCE}: no path; give a FASTA file, or a TSV download with the column Sequence")
     scratch = tempfile.mkdtemp(prefix="seqsae-proteins-")
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     return make(scratch, path, **options)
@@ -79,7 +81,8 @@ def make(  # noqa: PLR0913  every option of the source
     Raises:
         SeqsaeError: in one line, what cannot be read, or a position outside its sequence.
     """
-    out, files = Path(out), [annotations] if isinstance(annotations, str | Path) else list(annotations)
+    out, files = Path(out), asked.texts(SOURCE, "annotations", annotations, "a path or a list of paths")
+    asked.text(SOURCE, "clusters", clusters, "a path")
     _check(out, uncertain, min_proteins)
     sequences.check_policies(case=case, duplicates=duplicates)
     wanted = annotating.kinds(features)
@@ -92,6 +95,7 @@ def make(  # noqa: PLR0913  every option of the source
     for file in (Path(file) for file in files if Path(file).suffix == ".parquet"):
         tables.append(annotating.regions(file, lengths, len(found) + sum(map(len, tables))))
     labelled = pl.concat([annotating.annotations(found, lengths, wanted, uncertain), *tables])
+    labelled = once(labelled, "subject_id", SOURCE)
     cluster = None if clusters is None else homology.from_file(Path(clusters), proteins.names)
     _write(out, proteins, labelled, min_proteins)
     if cluster is not None:
@@ -103,9 +107,8 @@ def _check(out: Path, uncertain: str, min_proteins: int) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SeqsaeError(f"{out}: not an empty folder; choose another path, nothing is overwritten")
     if uncertain not in ("take", "leave"):
-        raise SeqsaeError(f"source proteins: uncertain = {uncertain!r}; it is 'take' or 'leave'")
-    if isinstance(min_proteins, bool) or not isinstance(min_proteins, int) or min_proteins < 1:
-        raise SeqsaeError(f"source proteins: min_proteins = {min_proteins!r}; give a whole number from 1 on")
+        raise SeqsaeError(f"{SOURCE}: uncertain = {uncertain!r}; it is 'take' or 'leave'")
+    asked.whole(SOURCE, "min_proteins", min_proteins, 1)
 
 
 def _read(path: Path, case: str, duplicates: str) -> Proteins:

@@ -68,7 +68,7 @@ def open(
     Raises:
         SeqsaeError: the package is not installed, a file is missing or damaged, or there is no such chain.
     """
-    if chain not in FILES:
+    if chain not in tuple(FILES):  # a list is in no dict
         raise SeqsaeError(f"model sapiens: no chain {chain!r}; it has {' and '.join(FILES)}")
     policy = reading(policies, "sapiens")
     folder = shipped("sapiens", REQUIREMENT, FOLDER) if path is None else Path(path)

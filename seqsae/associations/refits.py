@@ -1,0 +1,128 @@
+"""One feature with one covariate beyond the confounders, on the test split: estimate and interval, honest about clusters.
+
+Letters: n units, q columns of confounders Z (with the constant), x the feature's mid-ranks, of mean 0 and standard deviation 1.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg, stats
+
+from seqsae.associations.effects import rank_influence
+from seqsae.associations.nulls import basis
+from seqsae.associations.ranks import midranks
+
+STEPS = 50
+FARTHEST = 12.0  # log odds a standard deviation; an estimate beyond it is on its way to infinity
+
+
+class Adjusted(NamedTuple):
+    """An effect beyond the confounders; NaN where it is not defined."""
+
+    value: float
+    ci_low: float
+    ci_high: float
+    separated: bool = False
+    """Whether feature and confounders tell the covariate without error, so that the estimate is Firth's."""
+
+
+NOTHING = Adjusted(*[float("nan")] * 3)
+
+
+def ranked(x: np.ndarray) -> np.ndarray:
+    """[n] mid-ranks of mean 0 and standard deviation 1; zeros if x does not vary."""
+    ranks = midranks(x) - (len(x) + 1) / 2
+    sd = np.sqrt((ranks**2).mean())
+    return ranks / sd if sd > 0 else np.zeros(len(x))
+
+
+def odds_ratio(x: np.ndarray, y: np.ndarray, z: np.ndarray, cluster: np.ndarray, confidence: float = 0.95) -> Adjusted:
+    """Log odds ratio of y [n] in {0, 1} for a standard deviation of the ranks of x, given z [n, q].
+
+    Logistic regression by maximum likelihood; the variance is the larger of the information's and that of the
+    sandwich over clusters (Liang & Zeger 1986), since of rare features few clusters speak in the latter. Where feature and
+    confounders separate the classes the likelihood has no maximum: Firth's (1993) penalised estimate then, with its own
+    information, and that is said.
+    """
+    z = basis(np.column_stack([np.ones(len(x)), z]))
+    r = ranked(x)
+    left = r - z @ (z.T @ r) / len(x)
+    if (left**2).mean() < 1e-9 or len(np.unique(y)) < 2:
+        return NOTHING
+    design = np.column_stack([left, z])  # the coefficient of x is that of what is left of it
+    fit = _newton(design, y, firth=False)
+    separated = fit is None
+    if separated:
+        fit = _newton(design, y, firth=True)
+        if fit is None:
+            return NOTHING._replace(separated=True)
+    beta, mu = fit
+    information = design.T @ (design * (mu * (1 - mu))[:, None])
+    try:
+        bread = linalg.inv(information)
+    except linalg.LinAlgError:
+        return NOTHING._replace(separated=separated)
+    variance = bread[0, 0]
+    _, member = np.unique(cluster, return_inverse=True)
+    if not separated:
+        variance = max(variance, _sandwich(design @ bread[0] * (y - mu), member))
+    half = stats.t.ppf((1 + confidence) / 2, max(member.max(), 1)) * np.sqrt(variance)
+    return Adjusted(float(beta[0]), float(beta[0] - half), float(beta[0] + half), separated)
+
+
+def _newton(design: np.ndarray, y: np.ndarray, firth: bool) -> tuple[np.ndarray, np.ndarray] | None:
+    """(coefficients, fitted probabilities), or None where they run to infinity."""
+    beta = np.zeros(design.shape[1])
+    for _ in range(STEPS):
+        mu = 1 / (1 + np.exp(-np.clip(design @ beta, -35, 35)))
+        weight = np.maximum(mu * (1 - mu), 1e-12)
+        information = design.T @ (design * weight[:, None]) + 1e-10 * np.eye(len(beta))
+        residual = y - mu
+        if firth:
+            root = design * np.sqrt(weight)[:, None]
+            hat = (root * linalg.solve(information, root.T, assume_a="pos").T).sum(axis=1)
+            residual = residual + hat * (0.5 - mu)
+        step = linalg.solve(information, design.T @ residual, assume_a="pos")
+        beta = beta + step * min(1.0, 5 / max(np.abs(step).max(), 1e-300))
+        if np.abs(step).max() < 1e-9:
+            return beta, mu
+        if not firth and abs(beta[0]) > FARTHEST:
+            return None
+    # The coefficients of confounders may go on for ever where a level of them has one class alone; that of x has settled.
+    return (beta, mu) if abs(step[0]) < 1e-6 else None
+
+
+def partial_spearman(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, cluster: np.ndarray, confidence: float = 0.95
+) -> Adjusted:
+    """Correlation of the ranks of x and y [n], both less what z [n, q] tells of them by least squares.
+
+    Interval on the Fisher z scale from each unit's influence, through its own ranks and through those of all others (Hoeffding
+    1948), summed by cluster; without confounders it is `effects.spearman`.
+    """
+    n = len(x)
+    z = basis(np.column_stack([np.ones(n), z]))
+    u, v = ((midranks(values) - (n + 1) / 2) / n for values in (x, y))
+    e, f = (part - z @ (z.T @ part) / n for part in (u, v))
+    var_e, var_f = (e * e).mean(), (f * f).mean()
+    if min(var_e / max((u * u).mean(), 1e-300), var_f / max((v * v).mean(), 1e-300)) < 1e-9:
+        return NOTHING
+    rho = float(np.clip((e * f).mean() / np.sqrt(var_e * var_f), -1, 1))
+    moved_x, moved_y = rank_influence(x, e, f), rank_influence(y, f, e)
+    cross = e * f + moved_x.on_other + moved_y.on_other
+    scale = (e * e + 2 * moved_x.on_self) / var_e + (f * f + 2 * moved_y.on_self) / var_f
+    influence = cross / np.sqrt(var_e * var_f) - rho / 2 * scale
+    _, member = np.unique(cluster, return_inverse=True)
+    clusters = member.max() + 1
+    if clusters <= z.shape[1] + 3 or abs(rho) > 1 - 1e-9:
+        return Adjusted(rho, -1.0, 1.0)
+    variance = _sandwich((influence - influence.mean()) / n, member) * n / max(n - z.shape[1], 1)
+    half = stats.t.ppf((1 + confidence) / 2, clusters - 1) * np.sqrt(variance) / (1 - rho**2)
+    centre = np.arctanh(rho)
+    return Adjusted(rho, float(np.tanh(centre - half)), float(np.tanh(centre + half)))
+
+
+def _sandwich(influence: np.ndarray, member: np.ndarray) -> float:
+    """Sum over clusters of squared sums of influences, times C / (C - 1)."""
+    sums = np.bincount(member, influence)
+    return float((sums**2).sum() * len(sums) / max(len(sums) - 1, 1))

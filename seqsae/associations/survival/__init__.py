@@ -1,0 +1,1 @@
+"""Survival covariates: Cox models, their score test for every sparse feature at once, curves and concordance."""

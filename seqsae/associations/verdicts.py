@@ -1,0 +1,77 @@
+"""The verdict on each pair of feature and covariate, by stated rules over columns that stand beside it in the table.
+
+All rules look in the direction s that the pair had on the select split; d is the smallest effect of interest, on the scale of the crude
+effect (distance of the AUROC from 1/2, or rho) or of the adjusted one (log odds or log hazard ratio for a standard deviation of the
+feature's ranks, or partial rho). In this order, the first that holds:
+
+not-selected      q on the select split is above the level
+not-replicated    the test split shows less than d in that direction, crudely and adjusted (intervals wholly below it)
+confounded        the crude effect replicates, and the adjusted interval lies within (-d, d)
+inconclusive      the adjusted effect does not replicate, or is smaller than d: too little power for any other word
+token-readout     the best token, or the last token of a family, does at least as well, or beyond it the interval lies within (-d, d)
+position-readout  the same of where a row stands
+inconclusive      beyond the best token the interval reaches to 0
+unstable          fewer than two thirds of the SAE seeds repeat it
+supported         all else
+
+An effect *replicates* if its Holm-corrected p on the test split is at most 0.05 and its interval excludes 0 in that direction.
+"""
+
+import polars as pl
+
+LEVEL = 0.05
+SEEDS = 2 / 3
+
+VERDICTS = (
+    "supported", "unstable", "token-readout", "position-readout", "confounded", "inconclusive", "not-replicated", "not-selected",
+)  # fmt: skip
+
+
+def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> pl.Series:
+    """[pairs] the verdict of each.
+
+    Args:
+        table: `selected`; `direction` (1 or -1, on select); `effect`, `ci_low`, `ci_high`, `p_test_holm`, all of these again as
+            `..._adjusted`; `effect_name`; `rival_token` and `rival_position` (the baseline's effect, null without one);
+            `effect_given_token` and its interval (null without a token); `replicated_seeds`, `n_seeds` (null if one seed).
+        smallest, smallest_adjusted: d on either scale.
+    """
+    s = pl.col("direction")
+    centre = pl.when(pl.col("effect_name") == "AUROC").then(0.5).otherwise(0.0)
+    crude = _along(s, "", centre)
+    beyond, given = _along(s, "_adjusted"), _along(s, "_given_token")
+    crude_holds = _replicates(crude, pl.col("p_test_holm"))
+    holds = _replicates(beyond, pl.col("p_test_adjusted_holm")) & (beyond["effect"] >= smallest_adjusted)
+    size = (pl.col("effect") - centre).abs()
+    rules = [
+        (~pl.col("selected"), "not-selected"),
+        ((crude["high"] < smallest) & (beyond["high"] < smallest_adjusted), "not-replicated"),
+        (crude_holds & _within(beyond, smallest_adjusted), "confounded"),
+        (~holds.fill_null(False), "inconclusive"),
+        ((size <= pl.col("rival_token")) | _within(given, smallest_adjusted), "token-readout"),
+        (size <= pl.col("rival_position"), "position-readout"),
+        (given["low"] <= 0, "inconclusive"),
+        (pl.col("replicated_seeds") < SEEDS * pl.col("n_seeds"), "unstable"),
+    ]
+    verdict = pl.lit("supported")
+    for rule, name in reversed(rules):  # the first that holds is put on last; what is not known is no reason
+        verdict = pl.when(rule.fill_null(False)).then(pl.lit(name)).otherwise(verdict)
+    return table.select(verdict=verdict)["verdict"]
+
+
+def _along(s: pl.Expr, suffix: str, centre: pl.Expr | float = 0.0) -> dict[str, pl.Expr]:
+    """Effect and interval, as distances from none in the direction s."""
+    low, high = (s * (pl.col(f"{end}{suffix}") - centre) for end in ("ci_low", "ci_high"))
+    return {
+        "effect": s * (pl.col(f"effect{suffix}") - centre),
+        "low": pl.when(low <= high).then(low).otherwise(high),
+        "high": pl.when(low <= high).then(high).otherwise(low),
+    }
+
+
+def _replicates(along: dict[str, pl.Expr], p: pl.Expr) -> pl.Expr:
+    return (p <= LEVEL) & (along["low"] > 0)
+
+
+def _within(along: dict[str, pl.Expr], smallest: float) -> pl.Expr:
+    return (along["low"] > -smallest) & (along["high"] < smallest)
