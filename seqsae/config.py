@@ -102,6 +102,8 @@ class AssociateConfig(Room):
     """Smallest crude effect of interest: distance of the AUROC from 1/2, or Spearman's rho."""
     smallest_adjusted: float = Field(0.1, gt=0)
     """Smallest adjusted effect of interest: log odds (or log hazard) ratio for a standard deviation of the feature's ranks, or partial rho."""
+    permutations: int = Field(200, ge=0, le=100_000)
+    """Permutations of labels behind `null_95`, what the best of all features reaches by luck; 0: none."""
     refits: int = Field(20, ge=0)
     """Pairs a covariate and pooling, the most telling ones, whose intervals are refitted; the others' are to first order."""
     baselines: tuple[

@@ -95,7 +95,9 @@ class _Tests:
         parts = [self._test(null, j) for j in range(y.shape[1])]
         total, variance, third, effect, over, freedom = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
         design = design_effect(self.ranks, null.residual, support.clusters)
-        live = (variance > 1e-9 * np.abs(total).max(initial=1e-9)) & (self.left > 1e-9 * self.ranks.sum2)[:, None]
+        # Where the confounders tell the covariate without error, or the feature, nothing is left to test.
+        usual = np.outer(self.left, (null.score - null.score.mean(axis=0)).var(axis=0))
+        live = (variance > 1e-6 * usual) & (self.left > 1e-9 * self.ranks.sum2)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
             variance = np.where(live, variance, np.nan)
             z, skew = total / np.sqrt(variance * design), third / variance**1.5

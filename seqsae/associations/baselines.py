@@ -1,5 +1,7 @@
 """What stands beside a feature: the best unit of every other source, chosen and scored on the same splits."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
@@ -9,8 +11,11 @@ from seqsae.associations.confounders import Confounders
 from seqsae.associations.effects import Effect, auroc, spearman
 from seqsae.associations.fitted import Position, TokenLast, composition, confounders_alone, dense_probe
 from seqsae.associations.ranks import rank_excess
+from seqsae.associations.screens import crude_screen, times_of
+from seqsae.associations.survival.concordance import harrell_c
+from seqsae.associations.survival.null import null_model
 from seqsae.associations.targets import Target
-from seqsae.associations.units import Units, screen_aims
+from seqsae.associations.units import Units
 from seqsae.config import AssociateConfig
 from seqsae.features.encoding import Encoded
 from seqsae.features.sources import FeatureSource, Neurons, Pca, Tokens, TokensSeen, random_directions
@@ -70,7 +75,7 @@ def _unit_rows(encoded: Encoded, source: FeatureSource, group: list[Target], con
     rows = []
     for aim, (unit, pooling, sign) in zip(group, chosen, strict=True):
         x = sign * _column(matrices[pooling], unit)
-        effect = effect_of(aim, x, aim.y[test.chosen], test.cluster)
+        effect = effect_of(aim, x, test)
         label = source.labels[unit] + (f", {pooling}" if pooling else "") + (", low" if sign < 0 else "")
         rows.append(
             (
@@ -99,7 +104,7 @@ def choose(
     best = [((-1.0, 0.0), None)] * len(group)
     nothing = np.array([0.5 if aim.is_binary else 0.0 for aim in group])
     for pooling in pooled.poolings:
-        result = screen_aims(select, group, rank_excess(pooled.make(pooling)), config.min_support)
+        result = crude_screen(select, group, rank_excess(pooled.make(pooling)), config.min_support)
         distance = np.where(np.isfinite(result.p), np.round(np.abs(result.effect - nothing), 9), -1.0)
         for j in range(len(group)):
             unit = int(np.lexsort((np.abs(result.z[:, j]), distance[:, j]))[-1])
@@ -112,10 +117,10 @@ def choose(
 def _fitted_row(encoded: Encoded, source, aim: Target) -> tuple | None:
     """A source that is fitted to the target on select and scored on test; None where it does not apply."""
     select, test = (Units(encoded.store, aim.unit, split) for split in ("select", "test"))
-    x = source.scores(aim, select, test)
+    x = source.scores(as_number(aim, select), select, test)
     if x is None:
         return None
-    effect = effect_of(aim, x, aim.y[test.chosen], test.cluster)
+    effect = effect_of(aim, x, test)
     return (
         None,
         aim.covariate,
@@ -129,10 +134,29 @@ def _fitted_row(encoded: Encoded, source, aim: Target) -> tuple | None:
     )
 
 
-def effect_of(aim: Target, x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> Effect:
-    """The target's own effect measure over the units that count."""
+def as_number(aim: Target, select: Units) -> Target:
+    """The target as something that can be regressed: of the time to an event its martingale residual on select (Therneau & Grambsch
+    1990), higher where the event came earlier than to others; any other as it is."""
+    if not aim.is_survival:
+        return aim
+    known, times = times_of(select, aim)
+    y = np.full(len(aim.y), np.nan)
+    if times is not None:
+        y[select.chosen[known]] = null_model(times).martingale
+    return replace(aim, y=y, kind="continuous", follow=None)
+
+
+def effect_of(aim: Target, x: np.ndarray, here: Units) -> Effect:
+    """The target's own effect measure for values x [units], over the units that count."""
+    if aim.is_survival:
+        known, times = times_of(here, aim)
+        if times is None:
+            return Effect(*[float("nan")] * 4)
+        found = harrell_c(x[known], times, here.cluster[known])
+        return Effect(found.value, found.ci_low, found.ci_high, float("nan"))
+    y = aim.y[here.chosen]
     counts = np.isfinite(y)
-    return (auroc if aim.is_binary else spearman)(x[counts], y[counts], cluster[counts], test=False)
+    return (auroc if aim.is_binary else spearman)(x[counts], y[counts], here.cluster[counts], test=False)
 
 
 def _columns(matrix: sp.csr_array | np.ndarray) -> sp.csc_array | np.ndarray:

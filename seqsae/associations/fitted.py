@@ -176,7 +176,12 @@ def composition(store: Store) -> Linear:
 
 def confounders_alone(confounders: Confounders) -> Linear:
     """What every association is adjusted for."""
-    return Linear("confounders", "the confounders", lambda units: confounders.of(units.unit)[units.chosen])
+
+    def known(units: Units) -> np.ndarray:
+        z = confounders.of(units.unit)
+        return np.where(np.isfinite(z), z, np.nanmean(z, axis=0))[units.chosen]
+
+    return Linear("confounders", "the confounders", known)
 
 
 def dense_probe(store: Store, site: str) -> Linear:

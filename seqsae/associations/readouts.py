@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from seqsae.associations.adjusted import screen_adjusted
 from seqsae.associations.baselines import choose
 from seqsae.associations.ranks import rank_excess
 from seqsae.associations.screening import Bench, by_unit, is_of, steps
+from seqsae.associations.screens import beyond
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
 from seqsae.features.sources import Tokens
@@ -48,8 +48,7 @@ def _beyond(
 ) -> pl.DataFrame:
     z = bench.confounders.of(here.unit)[here.chosen]
     z = np.column_stack([z, rank_excess(token[:, None]).excess, token > 0])
-    y, binary = aim.y[here.chosen][:, None], np.array([aim.is_binary])
-    found = screen_adjusted(rank_excess(values), y, z, here.cluster, 1, binary, here.repeats)
+    found = beyond(here, [aim], rank_excess(values), z, 1)
     ends = [steps(found, i) for i in range(len(at))]
     columns = (found.effect[:, 0], [low for low, _ in ends], [high for _, high in ends])
     table = pl.DataFrame(

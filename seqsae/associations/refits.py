@@ -11,8 +11,14 @@ from scipy import linalg, stats
 from seqsae.associations.effects import rank_influence
 from seqsae.associations.nulls import basis
 from seqsae.associations.ranks import midranks
+from seqsae.associations.screens import times_of
+from seqsae.associations.survival.refit import refit
+from seqsae.associations.survival.times import Times
+from seqsae.associations.targets import Target
+from seqsae.associations.units import Units
 
 STEPS = 50
+NOT_PROPORTIONAL = 0.001  # p of the test of proportional hazards from which it is said
 FARTHEST = 12.0  # log odds a standard deviation; an estimate beyond it is on its way to infinity
 
 
@@ -34,6 +40,30 @@ def ranked(x: np.ndarray) -> np.ndarray:
     ranks = midranks(x) - (len(x) + 1) / 2
     sd = np.sqrt((ranks**2).mean())
     return ranks / sd if sd > 0 else np.zeros(len(x))
+
+
+def refitted(aim: Target, x: np.ndarray, here: Units, z: np.ndarray) -> tuple[Adjusted, str | None]:
+    """The adjusted effect of values x [units] on a target, and what a reader must know of it."""
+    if aim.is_survival:
+        known, times = times_of(here, aim, z)
+        return (
+            (NOTHING, "nobody has the event")
+            if times is None
+            else _hazard(x[known], times, z[known], here.cluster[known])
+        )
+    y = aim.y[here.chosen]
+    known = np.isfinite(y) & np.isfinite(z).all(axis=1)
+    found = (odds_ratio if aim.is_binary else partial_spearman)(x[known], y[known], z[known], here.cluster[known])
+    return found, "separated: Firth's estimate" if found.separated else None
+
+
+def _hazard(x: np.ndarray, times: Times, z: np.ndarray, cluster: np.ndarray) -> tuple[Adjusted, str | None]:
+    """Log hazard ratio for a standard deviation of the ranks of x (Cox 1972; ties by Efron)."""
+    found = refit(ranked(x), times, z, cluster)
+    if found.flag and not np.isfinite(found.log_hr):
+        return NOTHING._replace(separated=found.flag == "separates"), found.flag
+    note = f"hazards not proportional (p {found.ph_p:.1g})" if found.ph_p <= NOT_PROPORTIONAL else found.flag or None
+    return Adjusted(found.log_hr, found.ci_low, found.ci_high), note
 
 
 def odds_ratio(x: np.ndarray, y: np.ndarray, z: np.ndarray, cluster: np.ndarray, confidence: float = 0.95) -> Adjusted:

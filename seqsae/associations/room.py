@@ -7,23 +7,19 @@ from pathlib import Path
 import polars as pl
 
 from seqsae import schema, shelf
-from seqsae.associations.baselines import baseline_table, sources_of
+from seqsae.associations.baselines import sources_of
 from seqsae.associations.concept_scores import concept_table
 from seqsae.associations.confounders import Confounders
-from seqsae.associations.readouts import given_tokens
+from seqsae.associations.judging import judged
 from seqsae.associations.resplitting import resplit_table
-from seqsae.associations.screening import Bench, by_unit, scored, screened_table, with_choice
+from seqsae.associations.screening import Bench
 from seqsae.associations.targets import supported, targets
-from seqsae.associations.verdicts import verdicts
 from seqsae.config import AssociateConfig
 from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import Encoded
 from seqsae.progress import say
 from seqsae.records.covariates import Covariates, check_schema, propose, typed
 from seqsae.records.data import key_by_subject
-
-RIVALS = {"token": ("token", "token-last"), "position": ("position",)}
-"""What a feature must beat, by the verdict that it gets if it does not."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,11 @@ class Associated:
     def baselines(self) -> pl.DataFrame:
         """Schema `baselines`."""
         return self._table("baselines")
+
+    @cached_property
+    def diagnostics(self) -> pl.DataFrame:
+        """Schema `diagnostics`."""
+        return self._table("diagnostics")
 
     @cached_property
     def resplits(self) -> pl.DataFrame | None:
@@ -117,39 +118,13 @@ def _write(encoded: Encoded, covariates: Covariates, config: AssociateConfig, se
         raise SeqsaeError(
             "no covariate has enough subjects in the select and test splits to be tied to anything; see the lines above"
         )
-    bench = Bench(encoded, Confounders(covariates, encoded.store), config)
+    bench = Bench(encoded, Confounders(covariates, encoded.store), config, seed)
     say(f"adjusted for {', '.join(bench.confounders.names)}")
-    screened = pl.concat([screened_table(bench, group) for group in by_unit(aims)])
-    table = given_tokens(bench, aims, scored(bench, aims, with_choice(screened, config)))
     sources = sources_of(encoded, config.baselines, seed, bench.confounders)
-    baselines = baseline_table(encoded, sources, aims, config)
-    table = _judged(table, baselines, config)
-    shelf.write_table(work / "associations.parquet", schema.check_table(table, "associations", "associations"))
-    shelf.write_table(work / "baselines.parquet", baselines)
+    found = judged(bench, aims, sources, encoded.siblings)
+    for name, table in found._asdict().items():
+        shelf.write_table(work / f"{name}.parquet", table)
     if covariates.truth is not None:
         shelf.write_table(work / "concepts.parquet", concept_table(encoded, covariates, seed))
     if config.resplits:
         shelf.write_table(work / "resplits.parquet", resplit_table(encoded, sources, every, config, seed))
-
-
-def _judged(table: pl.DataFrame, baselines: pl.DataFrame, config: AssociateConfig) -> pl.DataFrame:
-    """Schema `associations`: the table with its verdicts."""
-    keys = ["covariate", "category", "unit"]
-    for name, sources in RIVALS.items():
-        nothing = pl.when(pl.col("effect_name") == "AUROC").then(0.5).otherwise(0.0)
-        rivals = (
-            baselines.filter(pl.col("source").is_in(sources))
-            .group_by(keys, maintain_order=True)
-            .agg(pl.col("effect").max())
-        )
-        table = table.join(
-            rivals.rename({"effect": f"rival_{name}"}), on=keys, how="left", nulls_equal=True, maintain_order="left"
-        )
-        table = table.with_columns((pl.col(f"rival_{name}") - nothing).alias(f"rival_{name}"))
-    table = table.with_columns(
-        null_95=pl.lit(None, pl.Float64),
-        replicated_seeds=pl.lit(None, pl.UInt32),
-        n_seeds=pl.lit(None, pl.UInt32),
-    )
-    verdict = verdicts(table, config.smallest, config.smallest_adjusted)
-    return table.with_columns(verdict.alias("verdict")).select(*schema.columns("associations"))

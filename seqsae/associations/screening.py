@@ -6,22 +6,24 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from seqsae.associations.adjusted import screen_adjusted
+from seqsae.associations.baselines import effect_of
+from seqsae.associations.chance import Chance
 from seqsae.associations.confounders import Confounders
-from seqsae.associations.effects import auroc, spearman
 from seqsae.associations.fdr import benjamini_hochberg, holm
+from seqsae.associations.permutation import Plan
 from seqsae.associations.ranks import RankMatrix, rank_excess
-from seqsae.associations.refits import odds_ratio, partial_spearman
+from seqsae.associations.refits import refitted
 from seqsae.associations.screen import Screen
+from seqsae.associations.screens import beyond, crude_screen
 from seqsae.associations.targets import Target
-from seqsae.associations.units import Units, screen_aims
+from seqsae.associations.units import Units
 from seqsae.config import AssociateConfig
 from seqsae.features.encoding import Encoded
 from seqsae.progress import track
 
 Z95 = 1.959963984540054
-ADJUSTED = {True: "log odds ratio", False: "partial spearman"}
-"""By whether the covariate is binary."""
+ADJUSTED = {"AUROC": "log odds ratio", "spearman": "partial spearman", "C-index": "log hazard ratio"}
+"""By the crude effect."""
 
 
 class Bench(NamedTuple):
@@ -30,6 +32,7 @@ class Bench(NamedTuple):
     encoded: Encoded
     confounders: Confounders
     config: AssociateConfig
+    seed: int = 0
 
 
 class Both(NamedTuple):
@@ -44,29 +47,29 @@ def by_unit(aims: list[Target]) -> list[list[Target]]:
     return [group for unit in ("subject", "token") if (group := [aim for aim in aims if aim.unit == unit])]
 
 
-def screened_table(bench: Bench, aims: list[Target]) -> pl.DataFrame:
-    """One row a feature, target and pooling, with effect, n and p on the select split. All `aims` are of one unit."""
+def screened_table(bench: Bench, aims: list[Target]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """One row a feature, target and pooling, with effect, n and p on the select split; and schema `diagnostics`. All `aims` are of one unit."""
     here = Units(bench.encoded.store, aims[0].unit, "select")
     pooled = here.pooled(bench.encoded, bench.config.poolings)
-    parts = []
+    parts, told = [], []
+    window = bench.encoded.store.view
+    chance = Chance(here, aims, Plan(bench.config.permutations, bench.seed), bench.confounders.strata(here))
     for pooling in track(pooled.poolings, "screen"):
-        both = screened(bench, here, aims, rank_excess(pooled.make(pooling)), bench.config.min_support)
-        window = bench.encoded.store.view
+        ranks = rank_excess(pooled.make(pooling))
+        both = screened(bench, here, aims, ranks, bench.config.min_support)
+        told.append(chance.diagnostics(pooling, ranks, both.crude, both.beyond))
         parts += [_screen_rows(aim, pooling, window, j, both) for j, aim in enumerate(aims)]
-    return pl.concat(parts)
+    return pl.concat(parts), pl.concat(told)
 
 
 def screened(bench: Bench, here: Units, aims: list[Target], ranks: RankMatrix, min_support: int) -> Both:
     """Every feature of `ranks` against every aim over these units."""
-    y = np.column_stack([aim.y[here.chosen] for aim in aims])
-    binary = np.array([aim.is_binary for aim in aims])
     z = bench.confounders.of(here.unit)[here.chosen]
-    beyond = screen_adjusted(ranks, y, z, here.cluster, min_support, binary, here.repeats)
-    return Both(screen_aims(here, aims, ranks, min_support), beyond)
+    return Both(crude_screen(here, aims, ranks, min_support), beyond(here, aims, ranks, z, min_support))
 
 
 def _screen_rows(aim: Target, pooling: str | None, window: str, j: int, both: Both) -> pl.DataFrame:
-    crude, beyond = both
+    crude, adjusted = both
     width = len(crude.effect)
     return pl.DataFrame(
         {
@@ -78,16 +81,21 @@ def _screen_rows(aim: Target, pooling: str | None, window: str, j: int, both: Bo
             "window": window,
             "pooling": pl.Series([pooling] * width, dtype=pl.String),
             "n": pl.Series([int(crude.n[j])] * width, dtype=pl.UInt32),
-            "n_positive": pl.Series([int(crude.n_positive[j]) if aim.is_binary else None] * width, dtype=pl.UInt32),
-            "effect_name": "AUROC" if aim.is_binary else "spearman",
-            "effect": pl.Series(crude.effect[:, j]).fill_nan(None),
+            "n_positive": pl.Series([_positive(aim, crude.n_positive[j])] * width, dtype=pl.UInt32),
+            "effect_name": aim.effect_name,
+            "effect": pl.Series(np.full(width, np.nan) if aim.is_survival else crude.effect[:, j]).fill_nan(None),
             "p_select": pl.Series(crude.p[:, j]).fill_nan(None),
-            "adjusted_name": ADJUSTED[aim.is_binary],
-            "effect_adjusted": pl.Series(beyond.effect[:, j]).fill_nan(None),
-            "p_select_adjusted": pl.Series(beyond.p[:, j]).fill_nan(None),
-            "z_select_adjusted": pl.Series(beyond.z[:, j]).fill_nan(None),
+            "adjusted_name": ADJUSTED[aim.effect_name],
+            "effect_adjusted": pl.Series(adjusted.effect[:, j]).fill_nan(None),
+            "p_select_adjusted": pl.Series(adjusted.p[:, j]).fill_nan(None),
+            "z_select_adjusted": pl.Series(adjusted.z[:, j]).fill_nan(None),
         }
     )
+
+
+def _positive(aim: Target, count: int) -> int | None:
+    """Units in the category, or with the event; None for numbers."""
+    return int(count) if aim.is_binary or aim.is_survival else None
 
 
 def with_choice(table: pl.DataFrame, config: AssociateConfig) -> pl.DataFrame:
@@ -96,17 +104,21 @@ def with_choice(table: pl.DataFrame, config: AssociateConfig) -> pl.DataFrame:
     A pair may be chosen for either of its two tests, at the price of two: p = 2 min(crude, adjusted). So what confounders hide is
     found, and what they feign is followed to the test split and told as such.
     """
-    crude, beyond = pl.col("p_select"), pl.col("p_select_adjusted")
-    p = table.select(p=(2 * pl.min_horizontal(crude, beyond)).clip(0, 1))["p"]
+    crude, adjusted = pl.col("p_select"), pl.col("p_select_adjusted")
+    p = table.select(p=(2 * pl.min_horizontal(crude, adjusted)).clip(0, 1))["p"]
     q = benjamini_hochberg(p.fill_null(float("nan")).to_numpy())
-    nothing = pl.when(pl.col("effect_name") == "AUROC").then(0.5).otherwise(0.0)
-    by_beyond = (beyond < crude).fill_null(crude.is_null())
-    size = pl.when(by_beyond).then("effect_adjusted").otherwise(pl.col("effect") - nothing)
+    by_beyond = (adjusted < crude).fill_null(crude.is_null()) | pl.col("effect").is_null()
+    size = pl.when(by_beyond).then("effect_adjusted").otherwise(pl.col("effect") - nothing())
     return table.with_columns(pl.Series("q_select", q).fill_nan(None)).with_columns(
         (pl.col("q_select") <= config.q).fill_null(False).alias("selected"),
         pl.when(size < 0).then(-1.0).otherwise(1.0).alias("direction"),
         p_either=p,
     )
+
+
+def nothing() -> pl.Expr:
+    """The crude effect of no tie."""
+    return pl.when(pl.col("effect_name") == "spearman").then(0.0).otherwise(0.5)
 
 
 SCORES = {
@@ -152,19 +164,18 @@ def is_of(aim: Target) -> pl.Expr:
 
 
 def _score_target(bench: Bench, here: Units, aim: Target, columns: sp.csc_array, chosen: pl.DataFrame) -> pl.DataFrame:
-    features, binary = chosen["feature"].to_numpy(), aim.is_binary
+    features = chosen["feature"].to_numpy()
     values = columns[:, features]
     both = screened(bench, here, [aim], rank_excess(values), 1)
     order = np.argsort(chosen["p_either"].to_numpy(), kind="stable")
     refitted = set(order[: bench.config.refits].tolist())
     ends = [_ends(bench, here, aim, values, both, i, i in refitted) for i in range(len(features))]
-    names = ("ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted", "ci_high_adjusted", "note")
+    names = ("effect", "ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted", "ci_high_adjusted", "note")
     return pl.DataFrame(
         {
             "at": chosen["at"],
             "n": [int(both.crude.n[0])] * len(features),
-            "n_positive": [int(both.crude.n_positive[0]) if binary else None] * len(features),
-            "effect": both.crude.effect[:, 0],
+            "n_positive": [_positive(aim, both.crude.n_positive[0])] * len(features),
             "p_test": both.crude.p[:, 0],
             "p_test_adjusted": both.beyond.p[:, 0],
             **dict(zip(names, map(list, zip(*ends, strict=True)), strict=True)),
@@ -174,19 +185,15 @@ def _score_target(bench: Bench, here: Units, aim: Target, columns: sp.csc_array,
     ).select(list(SCORES)).with_columns(pl.col(pl.Float64).fill_nan(None))  # fmt: skip
 
 
-def _ends(bench: Bench, here: Units, aim: Target, values: sp.csc_array, both: Both, i: int, refit: bool) -> tuple:
-    """(ci_low, ci_high, effect_adjusted, its ci_low and ci_high, note) of feature i."""
+def _ends(bench: Bench, here: Units, aim: Target, values: sp.csc_array, both: Both, i: int, refit: bool) -> tuple:  # noqa: PLR0913
+    """(effect, ci_low, ci_high, effect_adjusted, its ci_low and ci_high, note) of feature i."""
     if not refit:
-        low, high = steps(both.crude, i, 0.5 if aim.is_binary else 0.0)
-        return low, high, both.beyond.effect[i, 0], *steps(both.beyond, i), "intervals to first order"
-    y = aim.y[here.chosen]
-    counts = np.isfinite(y)
-    x, y, cluster = values[:, [i]].toarray().ravel()[counts], y[counts], here.cluster[counts]
-    crude = (auroc if aim.is_binary else spearman)(x, y, cluster, test=False)
-    z = bench.confounders.of(here.unit)[here.chosen][counts]
-    beyond = (odds_ratio if aim.is_binary else partial_spearman)(x, y, z, cluster)
-    note = "separated: Firth's estimate" if beyond.separated else None
-    return crude.ci_low, crude.ci_high, beyond.value, beyond.ci_low, beyond.ci_high, note
+        plain = (None,) * 3 if aim.is_survival else (both.crude.effect[i, 0], *steps(both.crude, i, aim.nothing))
+        return *plain, both.beyond.effect[i, 0], *steps(both.beyond, i), "intervals to first order"
+    x = values[:, [i]].toarray().ravel()
+    crude = effect_of(aim, x, here)
+    fitted, note = refitted(aim, x, here, bench.confounders.of(here.unit)[here.chosen])
+    return crude.value, crude.ci_low, crude.ci_high, fitted.value, fitted.ci_low, fitted.ci_high, note
 
 
 def steps(found: Screen, i: int, nothing: float = 0.0) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from seqsae.activations.store import Store
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
 from seqsae.records.covariates import Covariates, as_text, numbers
+from seqsae.records.follow_up import PARTS, column_of
 
 TESTED = ("target", "negative-control")  # the other roles are what associations are adjusted for
 MIN_LEVEL_N = 5  # clusters a category needs in the select and in the test split
@@ -28,11 +29,27 @@ class Target:
     unit: str
     """subject or token."""
     y: np.ndarray
-    """[units] float64: 0 and 1, or any increasing scale; NaN where it does not count."""
+    """[units] float64: 0 and 1, or any increasing scale, or the time at which observation ended; NaN where it does not count."""
+    follow: np.ndarray | None = None
+    """[units, 2] survival: when observation began, and whether the event ended it."""
 
     @property
     def is_binary(self) -> bool:
         return self.kind in ("binary", "categorical")
+
+    @property
+    def is_survival(self) -> bool:
+        return self.follow is not None
+
+    @property
+    def effect_name(self) -> str:
+        """Of the crude effect."""
+        return "C-index" if self.is_survival else "AUROC" if self.is_binary else "spearman"
+
+    @property
+    def nothing(self) -> float:
+        """The crude effect of no tie at all."""
+        return 0.0 if self.effect_name == "spearman" else 0.5
 
 
 def targets(covariates: Covariates, store: Store) -> list[Target]:
@@ -42,7 +59,7 @@ def targets(covariates: Covariates, store: Store) -> list[Target]:
         if entry["role"] not in TESTED:
             continue
         if entry["type"] == "survival":
-            say(f"covariate {entry['name']!r}: survival is not tested yet")
+            found.append(_of_follow_up(entry, covariates, store))
         elif entry["level"] == "token" and is_pooled(store):
             say(f"covariate {entry['name']!r}: annotations hold at single events, and rows here are pooled: not tested")
         elif entry["level"] == "token":
@@ -88,8 +105,24 @@ def _without_empty(target: Target, store: Store) -> Target:
     return replace(target, y=y)
 
 
+def _of_follow_up(entry: dict, covariates: Covariates, store: Store) -> Target:
+    """Time to an event, from entry on; a competing event that came first ends observation without it (cause-specific)."""
+    parts = {part: column_of(entry["name"], part) for part in PARTS if entry.get(part)}
+    column = {
+        part: per_sample(covariates.table, name, store).cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
+        for part, name in parts.items()
+    }
+    entered = column.get("entry", np.zeros(len(column["time"])))
+    event = np.where(column.get("competing", 0) == 1, 0.0, column["event"])
+    known = np.isfinite(column["time"]) & np.isfinite(event) & np.isfinite(entered)
+    y = np.where(known, column["time"], np.nan)
+    return Target(entry["name"], None, "survival", "subject", y, np.column_stack([entered, event]))
+
+
 def _of_column(entry: dict, covariates: Covariates, store: Store) -> list[Target]:
     column = per_sample(covariates.table, entry["name"], store)
+    if entry["type"] == "categorical" and entry.get("missing") == "level":
+        column = column.fill_null("missing")
     if entry["type"] in ("ordinal", "continuous"):
         y = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
         return [Target(entry["name"], None, entry["type"], "subject", y)]
@@ -207,4 +240,6 @@ def clusters_on_a_side(target: Target, store: Store, part: str) -> int:
     here = split_of(store, target.unit) == part
     y, cluster = target.y[here], cluster_codes(store, target.unit)[here]
     sides = [y == 1, y == 0] if target.is_binary else [np.isfinite(y)]
+    if target.is_survival:
+        sides.append(np.isfinite(y) & (target.follow[here, 1] == 1))
     return min(len(np.unique(cluster[side])) for side in sides)

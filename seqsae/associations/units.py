@@ -8,10 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from seqsae.activations.store import Store
-from seqsae.associations.clustered import screen_rows
-from seqsae.associations.ranks import RankMatrix
-from seqsae.associations.screen import Screen, screen
-from seqsae.associations.targets import Target, cluster_codes, split_of
+from seqsae.associations.targets import cluster_codes, split_of
 from seqsae.features.pooling import pool
 from seqsae.features.sources import FeatureSource
 
@@ -55,13 +52,6 @@ class Units:
         dense = not sp.issparse(values)
         counts = self.store.samples["n_rows"].to_numpy()[self.chosen].astype(np.int64)
         return Pooled(list(DENSE_POOLINGS if dense else poolings), lambda pooling: pool(values, counts, pooling))
-
-
-def screen_aims(here: Units, aims: list[Target], ranks: RankMatrix, min_support: int) -> Screen:
-    """Every feature against every aim over these units, by the test that fits them: rows are no witnesses of their own."""
-    y = np.column_stack([aim.y[here.chosen] for aim in aims])
-    test = screen_rows if here.repeats else screen
-    return test(ranks, y, here.cluster, min_support, np.array([aim.is_binary for aim in aims]))
 
 
 @dataclass(frozen=True)

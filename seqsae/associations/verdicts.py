@@ -37,7 +37,7 @@ def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> 
         smallest, smallest_adjusted: d on either scale.
     """
     s = pl.col("direction")
-    centre = pl.when(pl.col("effect_name") == "AUROC").then(0.5).otherwise(0.0)
+    centre = pl.when(pl.col("effect_name") == "spearman").then(0.0).otherwise(0.5)
     crude = _along(s, "", centre)
     beyond, given = _along(s, "_adjusted"), _along(s, "_given_token")
     crude_holds = _replicates(crude, pl.col("p_test_holm"))

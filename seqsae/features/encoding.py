@@ -27,8 +27,10 @@ class Encoded:
 
     name = "sae"
 
-    def __init__(self, artefact: shelf.Artefact, store: Store, sae: SAE, site: str):
+    def __init__(self, artefact: shelf.Artefact, store: Store, sae: SAE, site: str, siblings: Sequence[SAE] = ()):
         self.artefact, self.store, self.sae, self.site = artefact, store, sae, site
+        self.siblings = list(siblings)
+        """The SAE's other seeds."""
         self.path = artefact.path
         self.labels = [f"feature {i}" for i in range(sae.W_dec.shape[0])]
 
@@ -89,7 +91,7 @@ def encode(
     inputs = {"activations": acts.artefact, **{f"sae{i}": one.artefact for i, one in enumerate(saes)}}
     options = config.model_dump(mode="json") | ({"site": site} if sae.identity.get("imported") else {})
     artefact = shelf.stage(folder, "features", options, inputs, lambda work: _write(saes, acts, site, config, work))
-    return Encoded(artefact, acts, sae, site)
+    return Encoded(artefact, acts, sae, site, saes[1:])
 
 
 def _write(saes: list[SAE], acts: Store, site: str, config: FeaturesConfig, work: Path) -> None:

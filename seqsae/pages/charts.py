@@ -57,7 +57,10 @@ def source_scales(names: list[str], labels: bool = True) -> dict:
     }
 
 
-def worth(rows: pl.DataFrame, effect_name: str) -> dict:
+TITLES = {"AUROC": "AUROC", "C-index": "C-index of times", "spearman": "Spearman's ρ"}
+
+
+def worth(rows: pl.DataFrame, effect_names: list[str]) -> dict:
     """Effect of the best SAE feature with its interval, and under it the best unit of every other source.
 
     Args:
@@ -68,9 +71,8 @@ def worth(rows: pl.DataFrame, effect_name: str) -> dict:
     values = rows.with_columns(
         lane=pl.when(pl.col("source") == "sae").then(0).otherwise(1), source=pl.col("source").replace(titles)
     )
-    none, title = (
-        (0.5, "AUROC on the test split") if effect_name == "AUROC" else (0.0, "Spearman's ρ on the test split")
-    )
+    none = 0.0 if "spearman" in effect_names else 0.5
+    title = f"{', '.join(TITLES[name] for name in effect_names)} on the test split"
     low, high = _domain(rows, none)
     scale = alt.Scale(domain=[low, high], nice=False, clamp=True)
     x = alt.X("effect:Q", title=title, scale=scale, axis=TICKS)
@@ -90,7 +92,7 @@ def worth(rows: pl.DataFrame, effect_name: str) -> dict:
         x=x,
         size=alt.Size("lane:O", scale=alt.Scale(domain=[0, 1], range=[150, 70]), legend=None),
         tooltip=tips(("label", "covariate"), ("source", "source"), ("unit_name", "unit"))
-        + tips(("effect", effect_name), ("ci_low", "95% from"), ("ci_high", "95% to"), number=True),
+        + tips(("effect", "effect"), ("ci_low", "95% from"), ("ci_high", "95% to"), number=True),
         **source_scales(names),
     )
     zero = alt.Chart(alt.NamedData("none")).mark_rule(color=MUTED, strokeDash=[3, 3])

@@ -20,10 +20,11 @@ DENSITY = "Firing rates of the latents"
 def drawings(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict[str, dict]:
     """Every chart that the content has rows for."""
     drawn = {"map": feature_map()}
-    for effect_name, name in (("AUROC", "worth-auroc"), ("spearman", "worth-spearman")):
-        rows = worth_rows(known, found, units, effect_name)
+    for effect_names, name in ((("AUROC", "C-index"), "worth-auroc"), (("spearman",), "worth-spearman")):
+        rows = worth_rows(known, found, units, effect_names)
         if not rows.is_empty():
-            drawn[name] = charts.worth(rows, effect_name)
+            there = known.filter(pl.col("label").is_in(rows["label"].implode()))["effect_name"].unique().to_list()
+            drawn[name] = charts.worth(rows, [one for one in effect_names if one in there])
     if content.concepts is not None and not content.concepts.is_empty():
         drawn["concepts"] = charts.concepts(concept_rows(content.concepts))
     if content.metrics is not None and not content.metrics.is_empty():
@@ -44,14 +45,16 @@ def training(metrics: pl.DataFrame) -> dict[str, dict]:
 _NONE = pl.Series([], dtype=pl.Float64)
 
 
-def worth_rows(known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame, effect_name: str) -> pl.DataFrame:
+def worth_rows(
+    known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame, effect_names: tuple[str, ...]
+) -> pl.DataFrame:
     """The best unit of each source, for one category a covariate: that of the smallest p on the select split.
 
     The category is chosen without a look at the test split; covariates are ordered by the SAE's effect.
     """
     smallest = found.group_by("pair").agg(pl.col("p_select").min())
     chosen = (
-        known.filter(pl.col("effect_name") == effect_name)
+        known.filter(pl.col("effect_name").is_in(effect_names))
         .join(smallest, on="pair", how="left")
         .sort("p_select", "pair", nulls_last=True)
         .unique(["covariate", "unit"], keep="first", maintain_order=True)

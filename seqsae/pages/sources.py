@@ -33,6 +33,6 @@ def legend(names: list[str]) -> list[dict]:
 
 
 def strength(effect: str = "effect", effect_name: str = "effect_name") -> pl.Expr:
-    """Distance of an effect from no association, 0 to 1: 2|AUROC - 1/2|, or |Spearman's rho|."""
+    """Distance of an effect from no association, 0 to 1: 2|AUROC - 1/2|, the same of a C-index, or |Spearman's rho|."""
     away = (pl.col(effect) - 0.5).abs() * 2
-    return pl.when(pl.col(effect_name) == "AUROC").then(away).otherwise(pl.col(effect).abs())
+    return pl.when(pl.col(effect_name) == "spearman").then(pl.col(effect).abs()).otherwise(away)

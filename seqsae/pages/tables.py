@@ -17,19 +17,21 @@ _TOKEN = re.compile(
     r"(?P<token>.*?)(?P<rest>(, (rate|mean|max|min))?(, low)?)", re.DOTALL
 )  # a label of a token baseline
 
+EFFECT_NAMES = {"ordinal": "spearman", "continuous": "spearman", "survival": "C-index"}
+"""Of covariates that are not told by their AUROC."""
+
 
 def pairs(content: Content) -> pl.DataFrame:
     """`pair` (0, 1, ...), covariate, category, unit, `label`, `effect_name`; in the order of the covariates."""
     order = {entry["name"]: place for place, entry in enumerate(content.covariates)}
     found = pl.concat([content.associations.select(PAIR), content.baselines.select(PAIR)]).unique()
     names = content.associations.select(*PAIR, "effect_name").unique(PAIR, keep="first", maintain_order=True)
-    kinds = {entry["name"]: entry["type"] for entry in content.covariates}
-    ranked = {entry["name"] for entry in content.covariates if kinds[entry["name"]] in ("ordinal", "continuous")}
+    effects = {entry["name"]: EFFECT_NAMES.get(entry["type"], "AUROC") for entry in content.covariates}
     return (
         found.join(names, on=PAIR, how="left", nulls_equal=True)
         .with_columns(
             pl.col("effect_name").fill_null(
-                pl.when(pl.col("covariate").is_in(sorted(ranked))).then(pl.lit("spearman")).otherwise(pl.lit("AUROC"))
+                pl.col("covariate").replace_strict(effects, default=pl.lit("AUROC"), return_dtype=pl.String)
             ),
             order=pl.col("covariate").replace_strict(order, default=len(order), return_dtype=pl.Int64),
             label=pl.concat_str(
@@ -124,7 +126,7 @@ _ENTRY = {name: pl.String() for name in ("covariate", "type", "role", "status", 
 def _entry(entry: dict, content: Content) -> dict:
     """The texts of one covariate's row."""
     looked_at = entry["name"] in content.associations["covariate"]
-    waiting = "not tested: survival" if entry["type"] == "survival" else "not tested"
+    waiting = "adjusted for" if entry["role"] in ("confounder", "stratum") else "not tested"
     counts = [f"{split} {count:,}" for split, count in split_counts(entry.get("n") or {})]
     return {
         "covariate": entry["name"],

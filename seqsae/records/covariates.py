@@ -9,6 +9,7 @@ from seqsae import schema
 from seqsae.errors import SeqsaeError
 from seqsae.files import read_json, read_parquet
 from seqsae.progress import say
+from seqsae.records.follow_up import check_entry, follow_up
 
 ORDINAL_LEVELS = 10  # an integer column with at most so many values is proposed as ordinal
 WITHIN = {("binary", "subject"), ("categorical", "subject")}  # type and level of what `within` may name
@@ -66,9 +67,7 @@ def check_schema(document: dict, where: str) -> dict:
         if name in RESERVED:
             raise SeqsaeError(f"{where}: a covariate cannot be called {name!r}, which numbers subjects; rename it")
     for entry in entries:
-        absent = [name for name in ("time", "event") if entry["type"] == "survival" and not entry.get(name)]
-        if absent:
-            raise SeqsaeError(f"{where}: survival covariate {entry['name']!r} names no column {absent[0]!r}; add it")
+        check_entry(entry, where)
         if entry.get("within") and entry["type"] != "categorical":
             raise SeqsaeError(
                 f"{where}: covariate {entry['name']!r}: within is for categorical covariates, this is {entry['type']}"
@@ -126,7 +125,9 @@ def typed(table: pl.DataFrame, document: dict, where: str) -> pl.DataFrame:
         raise SeqsaeError(f"{where}: a subject has two rows (internal number {twice[0]}); keep one row a subject_id")
     columns = [table["subject"]]
     for entry in document["covariates"]:
-        if entry["level"] == "subject" and entry["type"] != "survival":
+        if entry["type"] == "survival":
+            columns += follow_up(table, entry, where)
+        elif entry["level"] == "subject":
             columns.append(_column(table, entry, where))
     return pl.DataFrame(columns).sort("subject")
 

@@ -90,6 +90,18 @@ def test_verdicts_follow_from_the_tables(found):
     assert {"not-selected", "supported"} <= set(found.table["verdict"])
 
 
+def test_luck_reaches_less_than_what_was_planted_and_inflation_is_told(found):
+    told = found.diagnostics
+    assert told.height == 3 * (1 + 1 + 3 + 1) and set(told["n_permutations"]) == {200}
+    null = found.table.select(*PAIR[1:], "null_95").unique()
+    assert null.sort(*PAIR[1:], nulls_last=True).equals(
+        told.select(*PAIR[1:], "null_95").sort(*PAIR[1:], nulls_last=True)
+    )
+    planted = found.table.filter(covariate="sex", feature=0)
+    assert ((planted["effect"] - 0.5).abs() > planted["null_95"]).all()
+    assert told["inflation"].null_count() == len(told), "nine features are too few for an inflation factor"
+
+
 def shuffled(made, names, splits, seed=0):
     """The named covariates dealt anew among the subjects of some splits."""
     here = np.flatnonzero(np.isin(made.split, splits))
@@ -226,7 +238,7 @@ def test_noise_makes_no_discoveries_beyond_the_level(made, shared):
         y = y.repeat(2) if shared else y
         aims.append(Target(f"n{number}", None, "binary" if binary else "continuous", "subject", y))
     bench = Bench(made.encoded, Confounders(made.covariates([]), made.store), CONFIG)
-    table = screened_table(bench, aims)
+    table, _ = screened_table(bench, aims)
     runs = [with_choice(table.filter(pl.col("covariate") == aim.covariate), CONFIG) for aim in aims]
     assert sum(run["p_either"].drop_nulls().len() > 0 for run in runs) > 85, "a few are too rare to be tested"
     assert sum(run["selected"].any() for run in runs) <= 10

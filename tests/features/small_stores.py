@@ -99,7 +99,7 @@ def store_of(
 class Given:
     """Codes that the test made up, as `associate` takes them: a FeatureSource with a place on the shelf."""
 
-    name, site = "sae", "site"
+    name, site, siblings = "sae", "site", ()
 
     def __init__(self, store: Store, codes: np.ndarray):
         self.store, self.matrix = store, sp.csr_array(np.asarray(codes, dtype=np.float32))

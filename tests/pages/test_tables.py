@@ -50,7 +50,7 @@ def test_a_covariate_that_was_not_tested_has_a_row_that_says_so(fake):
     known, found, _ = prepared(content)
     rows = tables.covariates(content, known, found)
     death = rows.filter(pl.col("covariate") == "death").row(0, named=True)
-    assert death["status"] == "not tested: survival"
+    assert death["status"] == "not tested"
     assert death["pair"] is None
     assert rows.filter(pl.col("covariate") == "coin")["n_test"].to_list() == [None]
     assert rows.filter(pl.col("covariate") == "sex")["n_test"].to_list() == [600]
@@ -66,14 +66,14 @@ def test_cards_hold_the_best_feature_of_every_pair_and_no_dead_one(fake):
 
 
 def test_the_chart_has_one_category_a_covariate_the_strongest_on_top(fake):
-    rows = worth_rows(*prepared(fake()), "AUROC")
+    rows = worth_rows(*prepared(fake()), ("AUROC", "C-index"))
     assert rows["label"].unique(maintain_order=True).to_list() == [
         "sex = F",
         "region = north",
         "coin = heads",
     ]
     assert rows.filter(pl.col("source") == "sae")["effect"].to_list() == [0.88, 0.7, 0.52]
-    assert worth_rows(*prepared(fake()), "spearman")["label"].unique().to_list() == ["age"]
+    assert worth_rows(*prepared(fake()), ("spearman",))["label"].unique().to_list() == ["age"]
 
 
 def test_what_is_not_computed_is_told_and_only_that(fake):

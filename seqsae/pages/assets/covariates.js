@@ -63,7 +63,7 @@ const covariateColumns = [
 // Strength on one scale for both effects: 0 is no association, 1 is perfect.
 function effectSize(tie) {
   const distance = strength(tie.pair, tie.effect);
-  return distance === null ? null : pairs[tie.pair].effect_name === "AUROC" ? 2 * distance : distance;
+  return distance === null ? null : pairs[tie.pair].effect_name === "spearman" ? distance : 2 * distance;
 }
 
 function drawSourceLegend(place) {

@@ -14,7 +14,7 @@ const nameOf = (token) => names.get(token) ?? null;
 const spelled = (token) => (names.has(token) ? `${token}: ${names.get(token)}` : token);
 const nameBelow = (token) => (names.has(token) ? el("span", { class: "sub" }, nameOf(token)) : null);
 
-const nothing = (pair) => (pairs[pair].effect_name === "AUROC" ? 0.5 : 0);
+const nothing = (pair) => (pairs[pair].effect_name === "spearman" ? 0 : 0.5);
 const strength = (pair, effect) => (missing(effect) ? null : Math.abs(effect - nothing(pair)));
 
 // An effect as a distance in its own direction: an AUROC of 0.3 for "is older" is one of 0.7 for "is younger".

@@ -27,7 +27,7 @@ function keyGlyph(shape, color) {
 // tie: {pair, effect, ci_low, ci_high}. Effects are turned upward, so that right is always stronger.
 function drawStrip(tie, feature) {
   const { width, height, pad } = strip;
-  const auroc = pairs[tie.pair].effect_name === "AUROC";
+  const auroc = pairs[tie.pair].effect_name !== "spearman";
   const [low, high] = auroc ? [0.4, 1] : [-0.2, 1];
   const at = (value) => pad + ((Math.min(Math.max(value, low), high) - low) / (high - low)) * (width - 2 * pad);
   const turn = (value) => upward(tie.pair, value, tie.effect);
@@ -54,7 +54,7 @@ function drawStrip(tie, feature) {
 }
 
 function effectText(tie) {
-  const name = pairs[tie.pair].effect_name === "AUROC" ? "AUROC" : "ρ";
+  const name = pairs[tie.pair].effect_name === "spearman" ? "ρ" : pairs[tie.pair].effect_name;
   const where = onTest(tie) ? interval(tie.ci_low, tie.ci_high) : "select split";
   return el("span", { class: "effect", title: `${name} ${fixed(tie.effect, 3)}` }, `${name} ${fixed(tie.effect)} `, el("span", { class: "muted" }, where));
 }

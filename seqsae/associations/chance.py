@@ -1,0 +1,93 @@
+"""What luck and strata alone bring: the best of all features under permuted labels, and how inflated the tests of a covariate are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from seqsae import schema
+from seqsae.associations.inflation import inflation
+from seqsae.associations.permutation import Plan, max_t
+from seqsae.associations.ranks import RankMatrix, aurocs
+from seqsae.associations.screen import Screen, scores_of
+from seqsae.associations.targets import Target
+from seqsae.associations.units import Units
+
+BLOCK = 1 << 24  # numbers of turned labels held at a time
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Targets over some units, and how their labels are permuted."""
+
+    here: Units
+    aims: list[Target]
+    plan: Plan
+    stratum: np.ndarray | None
+    """[units] within which labels of subjects change places; None: anywhere."""
+
+    def diagnostics(self, pooling: str | None, ranks: RankMatrix, crude: Screen, beyond: Screen) -> pl.DataFrame:
+        """Schema `diagnostics`: a row an aim, of the tests `crude` and `beyond` the confounders of the features `ranks`."""
+        tested = np.isfinite(crude.p)
+        null = self.null_95(ranks, tested)
+        tests = ((crude.z, tested), (beyond.z, np.isfinite(beyond.p)))
+        plain, adjusted = (inflation(np.where(there, z, np.nan)) for z, there in tests)
+        rows = [
+            {
+                "covariate": aim.covariate, "category": aim.category, "unit": aim.unit, "pooling": pooling,
+                "n_features": int(tested[:, j].sum()), "n_permutations": self.plan.n,
+                "null_95": float(null[j]) if np.isfinite(null[j]) else None,
+                "inflation": None if plain[j] is None else plain[j].value,
+                "inflation_adjusted": None if adjusted[j] is None else adjusted[j].value,
+            }
+            for j, aim in enumerate(self.aims)
+        ]  # fmt: skip
+        return schema.check_table(pl.DataFrame(rows, infer_schema_length=None), "diagnostics", "diagnostics")
+
+    def null_95(self, ranks: RankMatrix, tested: np.ndarray) -> np.ndarray:
+        """[c] what the best of all `tested` [F, c] features reaches in one run of twenty with permuted labels; NaN where none is.
+
+        Subjects: labels of whole clusters change places, within strata. Rows: the labels of each sample are turned round by a
+        random number of places, so that what neighbours have to do with each other stays.
+        """
+        # Of the time to an event there is no such effect: the C-index of every feature under every permutation takes too long.
+        y = np.column_stack([aim.y[self.here.chosen] * (np.nan if aim.is_survival else 1) for aim in self.aims])
+        binary = np.array([aim.is_binary for aim in self.aims])
+        if not self.plan.n:
+            return np.full(len(self.aims), np.nan)
+        if self.here.unit == "subject":
+            return max_t(ranks, y, self.here.cluster, self.stratum, self.plan, binary, tested).null_95
+        columns = zip(y.T, binary, tested.T, strict=True)
+        return np.array([self._turned(ranks, *one, [self.plan.seed, j]) for j, one in enumerate(columns)])
+
+    def _turned(self, ranks: RankMatrix, y: np.ndarray, binary: bool, tested: np.ndarray, seed: list[int]) -> float:
+        if not tested.any():
+            return np.nan
+        rng = np.random.default_rng(seed)
+        _, start, counts = np.unique(
+            self.here.store.row_sample[self.here.chosen], return_index=True, return_counts=True
+        )
+        filled = np.where(np.isfinite(y), y, np.nanmedian(y))[:, None]
+        scores = (filled if binary else scores_of(filled, np.array([False])))[:, 0]
+        width, best = max(1, BLOCK // len(y)), []
+        for first in range(0, self.plan.n, width):
+            turns = [_turn(start, counts, rng) for _ in range(min(width, self.plan.n - first))]
+            best.append(_largest(ranks, scores[np.column_stack(turns)], binary, tested))
+        return float(np.quantile(np.concatenate(best), 0.95, method="higher"))
+
+
+def _turn(start: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """[n] which row gives each row its label."""
+    by = rng.integers(0, counts)
+    within = np.arange(counts.sum()) - np.repeat(start, counts)
+    return np.repeat(start, counts) + (within + np.repeat(by, counts)) % np.repeat(counts, counts)
+
+
+def _largest(ranks: RankMatrix, y: np.ndarray, binary: bool, tested: np.ndarray) -> np.ndarray:
+    """[B] the largest distance from no effect of any tested feature, for scores y [n, B]."""
+    if binary:
+        size = np.abs(aurocs(ranks, y) - 0.5)
+    else:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            size = np.abs(ranks.excess.T @ y) / np.sqrt(np.outer(ranks.sum2, (y**2).sum(axis=0)))
+    return np.nanmax(np.where(tested[:, None], size, np.nan), axis=0)

@@ -1,0 +1,57 @@
+"""All that is said of some targets: screening, test split, baselines, other seeds, chance, and the verdicts that follow."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from seqsae import schema
+from seqsae.associations.baselines import baseline_table
+from seqsae.associations.readouts import given_tokens
+from seqsae.associations.replication import replicated
+from seqsae.associations.screening import Bench, by_unit, scored, screened_table, with_choice
+from seqsae.associations.targets import Target
+from seqsae.associations.verdicts import verdicts
+from seqsae.features.sources import FeatureSource
+from seqsae.sae.base import SAE
+
+RIVALS = {"token": ("token", "token-last"), "position": ("position",)}
+"""What a feature must beat, by the verdict that it gets if it does not."""
+KEYS = ["covariate", "category", "unit"]
+
+
+class Judged(NamedTuple):
+    """Tables, by the schemas of their names."""
+
+    associations: pl.DataFrame
+    baselines: pl.DataFrame
+    diagnostics: pl.DataFrame
+
+
+def judged(bench: Bench, aims: list[Target], sources: list[FeatureSource], siblings: list[SAE]) -> Judged:
+    """Every feature against every target.
+
+    Args:
+        sources: what stands beside the features, from `sources_of`.
+        siblings: the SAE's other seeds.
+    """
+    tables, told = zip(*[screened_table(bench, group) for group in by_unit(aims)], strict=True)
+    diagnostics = pl.concat(told)
+    table = given_tokens(bench, aims, scored(bench, aims, with_choice(pl.concat(tables), bench.config)))
+    baselines = baseline_table(bench.encoded, sources, aims, bench.config)
+    table = replicated(bench, aims, _beside(table, baselines), siblings)
+    null = diagnostics.select(*KEYS, "pooling", "null_95")
+    table = table.join(null, on=[*KEYS, "pooling"], how="left", nulls_equal=True, maintain_order="left")
+    table = table.with_columns(verdict=verdicts(table, bench.config.smallest, bench.config.smallest_adjusted))
+    found = schema.check_table(table.select(*schema.columns("associations")), "associations", "associations")
+    return Judged(found, baselines, diagnostics)
+
+
+def _beside(table: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
+    """With `rival_token` and `rival_position`: how far the best of these baselines is from no effect, in the direction chosen on select."""
+    nothing = pl.when(pl.col("effect_name") == "spearman").then(0.0).otherwise(0.5)
+    for name, sources in RIVALS.items():
+        best = baselines.filter(pl.col("source").is_in(sources)).group_by(KEYS, maintain_order=True)
+        rivals = best.agg(pl.col("effect").max().alias(f"rival_{name}"))
+        table = table.join(rivals, on=KEYS, how="left", nulls_equal=True, maintain_order="left")
+        table = table.with_columns((pl.col(f"rival_{name}") - nothing).alias(f"rival_{name}"))
+    return table
