@@ -37,7 +37,7 @@ def test_factors_that_steer_nothing(scales):
 def table(rows):
     import polars as pl
 
-    names = ("feature", "covariate", "category", "z_select_adjusted")
+    names = ("feature", "covariate", "category", "p_select_adjusted", "z_select_adjusted")
     assert set(names) <= set(schema.columns("associations"))
     return pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows], infer_schema_length=None)
 
@@ -45,9 +45,9 @@ def table(rows):
 def test_the_leading_feature_of_each_category():
     found = table(
         [
-            (0, "species", "human", 3.0), (1, "species", "human", -4.0), (2, "species", "human", None),
-            (3, "species", "mouse", 2.0), (0, "species", "mouse", 1.9),
-            (4, "age", None, -6.0), (1, "age", None, 5.0), (5, "other", None, 9.0),
+            (0, "species", "human", 1e-3, 3.0), (1, "species", "human", 1e-4, -4.0), (2, "species", "human", None, 9.0),
+            (3, "species", "mouse", 0.01, 2.0), (0, "species", "mouse", 0.02, 1.9), (4, "age", None, 1e-300, -60.0),
+            (1, "age", None, 1e-300, 50.0), (2, "age", None, 0.5, 99.0), (5, "other", None, 0.0, 9.0),
         ]
     )  # fmt: skip
     assert leading(found, ["species"]) == [1, 3]

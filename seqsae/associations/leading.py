@@ -8,7 +8,7 @@ from seqsae.errors import SeqsaeError
 
 
 def leading(table: pl.DataFrame, covariates: Sequence[str]) -> list[int]:
-    """The feature that stands out most, beyond the confounders, on the select split for each category of each covariate; each once.
+    """The feature of smallest p beyond the confounders on the select split, for each category of each covariate; each once.
 
     Args:
         table: schema `associations`.
@@ -19,7 +19,8 @@ def leading(table: pl.DataFrame, covariates: Sequence[str]) -> list[int]:
     for name in covariates:
         if name not in there:
             raise SeqsaeError(f"covariate {name!r} is tied to no feature; there are {', '.join(there) or 'none'}")
-    mine = table.filter(pl.col("covariate").is_in(covariates), pl.col("z_select_adjusted").is_not_null())
-    order = mine.sort(pl.col("z_select_adjusted").abs(), "feature", descending=[True, False], maintain_order=True)
+    mine = table.filter(pl.col("covariate").is_in(covariates), pl.col("p_select_adjusted").is_not_null())
+    size = pl.col("z_select_adjusted").abs()
+    order = mine.sort("p_select_adjusted", size, "feature", descending=[False, True, False], maintain_order=True)
     best = order.group_by("covariate", "category", maintain_order=True).first()
     return best["feature"].unique(maintain_order=True).to_list()

@@ -10,6 +10,7 @@ from seqsae import schema, shelf
 from seqsae.associations.baselines import sources_of
 from seqsae.associations.concept_scores import concept_table
 from seqsae.associations.confounders import Confounders
+from seqsae.associations.controls import controls
 from seqsae.associations.judging import judged
 from seqsae.associations.resplitting import resplit_table
 from seqsae.associations.screening import Bench
@@ -44,6 +45,11 @@ class Associated:
     def diagnostics(self) -> pl.DataFrame:
         """Schema `diagnostics`."""
         return self._table("diagnostics")
+
+    @cached_property
+    def controls(self) -> pl.DataFrame:
+        """Schema `controls`."""
+        return self._table("controls")
 
     @cached_property
     def resplits(self) -> pl.DataFrame | None:
@@ -124,6 +130,7 @@ def _write(encoded: Encoded, covariates: Covariates, config: AssociateConfig, se
     found = judged(bench, aims, sources, encoded.siblings)
     for name, table in found._asdict().items():
         shelf.write_table(work / f"{name}.parquet", table)
+    shelf.write_table(work / "controls.parquet", controls(bench, sources, encoded.siblings))
     if covariates.truth is not None:
         shelf.write_table(work / "concepts.parquet", concept_table(encoded, covariates, seed))
     if config.resplits:

@@ -123,6 +123,14 @@ def test_inflation_tells_of_confounding_and_adjustment_takes_it_away(found):
     assert told.filter(covariate="ill")["null_95"].is_between(0.03, 0.15).all()
 
 
+def test_controls_come_out_as_they_must(found):
+    told = found.controls
+    assert told["control"].to_list() == ["coin of the cluster", "coin of the sample", "drawn by length", "planted"]
+    assert told["as_expected"].all() and told.filter(kind="negative")["supported"].sum() == 0
+    planted = told.filter(kind="positive").row(0, named=True)
+    assert planted["selected"] >= 1 and planted["feature"] is not None
+
+
 def test_the_confounders_alone_stand_beside(found):
     alone = found.baselines.filter(source="confounders")
     assert set(alone["covariate"]) == {"ill", "debt", "death", "glasses", "coded", "coin"}
