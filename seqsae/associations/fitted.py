@@ -14,7 +14,8 @@ from seqsae.features.pooling import pool
 from seqsae.features.sources import Tokens, token_codes
 
 PRIOR = 1.0  # pseudo-rows that hold a position's mean at the overall one
-STRENGTHS = np.logspace(-4, 4, 9)  # of the ridge, chosen by clusters left out
+STRENGTHS = np.logspace(-3, 3, 13)  # of the ridge, in units of the numbers' variance
+FOLDS = 5
 
 
 class Position:
@@ -105,14 +106,15 @@ def _told(key: np.ndarray, ranks: np.ndarray) -> float:
 
 
 class Linear:
-    """Subject level: a ridge (logistic, or of the ranks) on some numbers of each unit, fitted on select, its strength chosen by clusters left out."""
+    """Subject level: a ridge on some numbers of each unit, fitted on select; of a binary target on 0 and 1, of others on their ranks."""
 
     def __init__(self, name: str, told: str, numbers: Callable[[Units], np.ndarray]):
         self.name, self.told, self.numbers = name, told, numbers
         self._kept: dict[str, np.ndarray] = {}
+        self._ridges: dict[bytes, Ridge] = {}
 
     def label(self, aim: Target) -> str:
-        return f"{'logistic' if aim.is_binary else 'ridge'} on {self.told}"
+        return f"ridge on {self.told}"
 
     def scores(self, aim: Target, select: Units, test: Units) -> np.ndarray | None:
         """[test units]; None at token level and where select holds one value only."""
@@ -120,10 +122,10 @@ class Linear:
         known = np.isfinite(y)
         if aim.unit == "token" or len(np.unique(y[known])) < 2:
             return None
-        x = self._of(select)
-        mean, sd = x[known].mean(0), x[known].std(0) + 1e-9
-        fit = fit_linear((x[known] - mean) / sd, y[known], aim.is_binary, select.cluster[known])
-        return fit((self._of(test) - mean) / sd)
+        key = np.packbits(known).tobytes()
+        if key not in self._ridges:  # targets known of the same units share what takes time
+            self._ridges[key] = Ridge(self._of(select)[known], select.cluster[known])
+        return self._ridges[key].fit(y[known] if aim.is_binary else midranks(y[known]))(self._of(test))
 
     def _of(self, units: Units) -> np.ndarray:
         if units.split not in self._kept:
@@ -131,35 +133,41 @@ class Linear:
         return self._kept[units.split]
 
 
-def fit_linear(x: np.ndarray, y: np.ndarray, binary: bool, cluster: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of standardised numbers [m, d] that gives scores [m]; strength by grouped cross-validation."""
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.model_selection import GroupKFold
+class Ridge:
+    """Ridge regression (Hoerl & Kennard 1970) of any target on the same numbers x [n, d], its strength chosen by clusters left out."""
 
-    folds = list(GroupKFold(min(5, len(np.unique(cluster)))).split(x, y, cluster))
-    target = y if binary else midranks(y) / len(y)
+    def __init__(self, x: np.ndarray, cluster: np.ndarray):
+        from sklearn.model_selection import GroupKFold
 
-    def made(strength: float):
-        if binary:
-            return LogisticRegression(C=1 / strength / len(y) * 100, class_weight="balanced", max_iter=1000)
-        return Ridge(alpha=strength * len(y) / 100)
+        self.mean, self.sd = x.mean(0), x.std(0) + 1e-9
+        x = (x - self.mean) / self.sd
+        self.whole, self.cluster = _Decomposed(x), cluster
+        n_folds = min(FOLDS, len(np.unique(cluster)))
+        folds = GroupKFold(n_folds).split(x, None, cluster) if n_folds > 1 else ()
+        self.folds = [(fit, rest, _Decomposed(x[fit]), x[rest]) for fit, rest in folds]
 
-    def scored(strength: float) -> float:
-        held = np.full(len(y), np.nan)
-        for fit, rest in folds:
-            if len(np.unique(target[fit])) > 1:
-                held[rest] = _values(made(strength).fit(x[fit], target[fit]), x[rest])
-        there = np.isfinite(held)
-        ranks = midranks(held[there]) - (there.sum() + 1) / 2
-        return float(ranks @ midranks(y[there]))
-
-    best = max(STRENGTHS, key=scored)
-    model = made(best).fit(x, target)
-    return lambda asked: _values(model, asked)
+    def fit(self, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """A function of numbers [m, d] that gives scores [m], for the target y [n]."""
+        held = np.zeros((len(y), len(STRENGTHS)))
+        for fit, rest, parts, asked in self.folds:
+            held[rest] = asked @ parts.weights(y[fit], STRENGTHS) + y[fit].mean()
+        loss = ((held - y[:, None]) ** 2).sum(axis=0)
+        best = STRENGTHS[[int(np.argmin(loss))]]
+        weights = self.whole.weights(y, best)[:, 0]
+        return lambda asked: ((asked - self.mean) / self.sd) @ weights
 
 
-def _values(model, x: np.ndarray) -> np.ndarray:
-    return model.decision_function(x) if hasattr(model, "decision_function") else model.predict(x)
+class _Decomposed:
+    """x less its mean, as its singular vectors."""
+
+    def __init__(self, x: np.ndarray):
+        self.u, self.s, self.vt = np.linalg.svd(x - x.mean(0), full_matrices=False)
+
+    def weights(self, y: np.ndarray, strengths: np.ndarray) -> np.ndarray:
+        """[d, strengths]: the penalty is strength times the number of units."""
+        along = self.u.T @ (y - y.mean())
+        shrunk = self.s[:, None] / (self.s[:, None] ** 2 + strengths * len(y))
+        return self.vt.T @ (shrunk * along[:, None])
 
 
 def composition(store: Store) -> Linear:

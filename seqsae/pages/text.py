@@ -84,7 +84,24 @@ def covariates(associated: Associated) -> str:
         "last tokens, composition and the dense probe are fits. Supported: features whose tie is repeated there beyond the confounders (Holm),\n"
         "is large enough to be of interest, and is more than the best token and the position say."
     )
-    return title + "\n" + aligned(["associated with", "supported", *sources], rows) + note
+    table = aligned(["associated with", "supported", *sources], rows)
+    return f"{title}\n{table}{note}\n{controls(associated)}"
+
+
+def controls(associated: Associated) -> str:
+    """How the run's own controls came out, and how inflated the tests are, before and after adjustment."""
+    negative, positive = (associated.controls.filter(pl.col("kind") == kind) for kind in ("negative", "positive"))
+    lines = [f"Controls: {len(negative)} labels that mean nothing, {negative['supported'].sum()} features supported"]
+    for row in positive.iter_rows(named=True):
+        came = "found" if row["as_expected"] else "NOT found: this run finds little"
+        lines.append(f"a label planted on feature {row['feature']}: {came}")
+    told = associated.diagnostics.drop_nulls("inflation_adjusted")
+    if len(told):
+        crude, adjusted = (told[name].median() for name in ("inflation", "inflation_adjusted"))
+        lines.append(
+            f"inflation of the tests, median over covariates: {crude:.2f} crude, {adjusted:.2f} beyond the confounders"
+        )
+    return "; ".join(lines) + "."
 
 
 def _effect(row: dict | None) -> str:
