@@ -126,7 +126,7 @@ _ENTRY = {name: pl.String() for name in ("covariate", "type", "role", "status", 
 def _entry(entry: dict, content: Content) -> dict:
     """The texts of one covariate's row."""
     looked_at = entry["name"] in content.associations["covariate"]
-    waiting = "adjusted for" if entry["role"] in ("confounder", "stratum") else "not tested"
+    waiting = "adjusted for" if entry.get("role") in ("confounder", "stratum") else "not tested"
     counts = [f"{split} {count:,}" for split, count in split_counts(entry.get("n") or {})]
     return {
         "covariate": entry["name"],
