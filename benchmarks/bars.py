@@ -16,11 +16,18 @@ class Bars:
     def at_most(self, name: str, value: float, bar: float) -> None:
         self.rows[name] = {"value": value, "bar": bar, "holds": bool(value <= bar)}
 
+    def within(self, name: str, value: float, low: float, high: float, error: float) -> None:
+        """`error`: the Monte-Carlo standard error of the value, told beside it; it does not widen the bar."""
+        self.rows[name] = {"value": value, "bar": [low, high], "error": error, "holds": bool(low <= value <= high)}
+
     def tell(self, as_json: bool) -> None:
         """Print them all."""
         width = max(len(name) for name in self.rows)
         for name, row in self.rows.items():
-            print(f"{name:{width}}  {row['value']:10.4f}  bar {row['bar']:<8g} {'holds' if row['holds'] else 'MISSED'}")
+            error = f" ±{row['error']:.4f}" if "error" in row else ""
+            bar = "{} to {}".format(*row["bar"]) if isinstance(row["bar"], list) else f"{row['bar']:g}"
+            told = "holds" if row["holds"] else "MISSED"
+            print(f"{name:{width}}  {row['value']:10.4f}{error}  bar {bar:<8} {told}")
         if as_json:
             print(json.dumps(self.rows))
 

@@ -1,0 +1,159 @@
+"""Type-I error: each screening test where it is the right one, and two where they are the wrong ones."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from cohorts import (
+    BINARY,
+    COVARIATES,
+    above,
+    counts,
+    covariates,
+    drift,
+    follow_up,
+    people,
+    pooled,
+    rates,
+    rows,
+    shared,
+    spells,
+    strata,
+)
+
+from rated.tally import Tally
+from seqsae.associations.adjusted import screen_adjusted
+from seqsae.associations.clustered import screen_rows
+from seqsae.associations.ranks import rank_excess
+from seqsae.associations.screen import MIN_MINORITY, screen
+from seqsae.associations.stratified import rank_strata, screen_strata
+from seqsae.associations.survival.null import null_model
+from seqsae.associations.survival.score import cox_score
+
+N, N_ROWED, FEATURES, SUPPORT = 2000, 400, 60, 10
+BANDS = (0.0, 0.02, 0.1, 0.3, 1.0)
+"""Edges, of the share of units in which a feature fires."""
+LEVELS = (0.05, 0.001)
+ROW_COVARIATES = ("a person's own", "by row, common", "by row, rare", "by row, numeric")
+ROW_BINARY = np.array([True, True, True, False])
+
+
+class Tested(NamedTuple):
+    """p-values of one test in one cohort."""
+
+    test: str
+    pooling: str
+    covariates: tuple[str, ...]
+    firing: np.ndarray
+    """[F] share of units."""
+    p: np.ndarray
+    """[F, c]"""
+
+
+def without_confounding(rng: np.random.Generator) -> Iterator[Tested]:
+    who = people(rng, N)
+    y = covariates(rng, who)
+    for pooling, x in pooled(counts(rng, who, rates(rng, FEATURES)), who).items():
+        found = screen(rank_excess(x), y, who.cluster, SUPPORT, BINARY)
+        yield Tested("ranks", pooling, COVARIATES, _firing(x), found.p)
+
+
+def with_confounding(rng: np.random.Generator) -> Iterator[Tested]:
+    who = people(rng, N)
+    z, y = who.confounders, covariates(rng, who, who.confounding)
+    fired = counts(rng, who, rates(rng, FEATURES), drift(rng, who, FEATURES))
+    for pooling, x in pooled(fired, who).items():
+        ranks = rank_excess(x)
+        found = screen_adjusted(ranks, y, z, who.cluster, SUPPORT, BINARY, repeats=False)
+        yield Tested("adjusted score", pooling, COVARIATES, _firing(x), found.p)
+        crude = screen(ranks, y, who.cluster, SUPPORT, BINARY)
+        yield Tested("ranks, confounders not told", pooling, COVARIATES, _firing(x), crude.p)
+
+
+def within_strata(rng: np.random.Generator) -> Iterator[Tested]:
+    """What moves both sides is the stratum, differently for every feature."""
+    who, H = people(rng, N), 15
+    stratum = strata(rng, who, H)
+    lift = rng.normal(0, 0.7, (H, FEATURES))[stratum]
+    y = covariates(rng, who, rng.normal(0, 0.7, H)[stratum])
+    for pooling, x in pooled(counts(rng, who, rates(rng, FEATURES), lift), who).items():
+        found = screen_strata(rank_strata(x, stratum), y, who.cluster, SUPPORT, BINARY)
+        yield Tested("ranks in strata", pooling, COVARIATES, _firing(x), found.p)
+
+
+def with_survival(rng: np.random.Generator) -> Iterator[Tested]:
+    everyone = people(rng, 2 * N)
+    for name, level in (("survival, common", -1.0), ("survival, rare", -3.5)):
+        kept, times = follow_up(rng, everyone, level, everyone.confounding)
+        who = everyone.some(kept)
+        null = null_model(times, who.confounders)
+        fired = counts(rng, who, rates(rng, FEATURES), drift(rng, who, FEATURES))
+        for pooling, x in pooled(fired, who).items():
+            found = cox_score(rank_excess(x).excess, null, who.cluster)
+            enough = (found.n_active >= SUPPORT) & (times.event.sum() >= MIN_MINORITY)
+            yield Tested("Cox score", pooling, (name,), _firing(x), np.where(enough, found.p, np.nan)[:, None])
+
+
+def with_rows(rng: np.random.Generator) -> Iterator[Tested]:
+    at = rows(rng, N_ROWED)
+    x = _row_features(rng, spells(rng, at, FEATURES))
+    y = _row_covariates(rng, at, 0.0)
+    ranks = rank_excess(x)
+    found = screen_rows(ranks, y, at.cluster, SUPPORT, ROW_BINARY)
+    yield Tested("rows, t over clusters", "rows", ROW_COVARIATES, _firing(x), found.p)
+    naive = screen(ranks, y, None, SUPPORT, ROW_BINARY)
+    yield Tested("rows, taken for independent", "rows", ROW_COVARIATES, _firing(x), naive.p)
+
+
+def with_rows_confounded(rng: np.random.Generator) -> Iterator[Tested]:
+    """Age, length and position move both sides."""
+    at = rows(rng, N_ROWED)
+    moved = np.column_stack([(at.who.age[at.person] - 50) / 12, (np.log1p(at.place) - 2.3) / 0.8])
+    latent = spells(rng, at, FEATURES) + moved @ rng.normal(0, 0.4, (2, FEATURES))
+    x = _row_features(rng, latent)
+    y = _row_covariates(rng, at, moved @ np.array([0.4, 0.4]))
+    found = screen_adjusted(rank_excess(x), y, at.confounders, at.cluster, SUPPORT, ROW_BINARY, repeats=True)
+    yield Tested("rows, adjusted score", "rows", ROW_COVARIATES, _firing(x), found.p)
+
+
+STUDIES = (without_confounding, with_confounding, within_strata, with_survival, with_rows, with_rows_confounded)
+WRONG = ("ranks, confounders not told", "rows, taken for independent")
+
+
+def count(tally: Tally, found: Tested) -> None:
+    """One cohort's p-values below each level, in all bands of firing and in each."""
+    band = np.digitize(found.firing, BANDS[1:-1])
+    for j, covariate in enumerate(found.covariates):
+        p = found.p[:, j]
+        tested = np.isfinite(p)
+        for level in LEVELS:
+            key = (found.test, covariate, found.pooling, level)
+            tally.add((*key, None), p <= level, tested)
+            tally.add((found.test, covariate, "any", level, None), p <= level, tested)
+            for b in range(len(BANDS) - 1):
+                tally.add((*key, b), p <= level, tested & (band == b))
+
+
+def _firing(x: sp.csc_array) -> np.ndarray:
+    return np.diff(x.indptr) / x.shape[0]
+
+
+def _row_features(rng: np.random.Generator, latent: np.ndarray) -> sp.csc_array:
+    """Features that fire at 0.5 to 60 % of rows, harder where their latent number is higher."""
+    share = np.exp(rng.uniform(np.log(0.005), np.log(0.6), latent.shape[1]))
+    return sp.csc_array(np.where(above(latent, share), np.exp(latent), 0))
+
+
+def _row_covariates(rng: np.random.Generator, at, more: np.ndarray | float) -> np.ndarray:
+    """[n, 4] ROW_COVARIATES."""
+    own = above(shared(rng, at.who.cluster, 0.5)[:, 0][at.person] + _per_person(at, more), 0.3)
+    latent = spells(rng, at, 3) + np.reshape(more, (-1, 1))
+    return np.column_stack([own, above(latent[:, 0], 0.25), above(latent[:, 1], 0.03), latent[:, 2]])
+
+
+def _per_person(at, more: np.ndarray | float) -> np.ndarray | float:
+    """What moves a row, without its place: the mean over each person's rows, the same for all of them."""
+    if np.ndim(more) == 0:
+        return more
+    return (np.bincount(at.person, more) / at.who.length)[at.person]

@@ -1,0 +1,63 @@
+"""The benchmark of error rates: its last line names what was measured, and its counting is right."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def rated(monkeypatch):
+    """The benchmark's package, importable for one test."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import rated
+
+    yield rated
+    for name in [name for name in sys.modules if name in ("bars", "cohorts") or name.split(".")[0] == "rated"]:
+        del sys.modules[name]
+
+
+def test_it_tells_every_test_and_leaves_nothing_behind(tmp_path):
+    command = [sys.executable, BENCHMARKS / "error_rates.py", "--only", "tests,nothing", "--cohorts", "1", "--json"]
+    done = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True, check=True)
+    bars = json.loads(done.stdout.splitlines()[-1])
+    for test in ("ranks", "adjusted score", "ranks in strata", "Cox score", "rows, t over clusters"):
+        found = [row for name, row in bars.items() if name.startswith(f"type-I error: {test};")]
+        assert found and all(row["bar"] == [0.03, 0.07] and 0 <= row["value"] <= 0.2 for row in found)
+    wrong = [row["value"] for name, row in bars.items() if "fails as it must" in name]
+    assert len(wrong) == 7 and np.mean(wrong) > 0.2
+    assert "share of 1 studies of nothing without a supported feature" in bars
+    assert "fires in 2% to 10%" in done.stdout and not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_share_is_over_things_and_its_error_over_cohorts(rated):
+    from rated.tally import Tally
+
+    tally = Tally()
+    for hits in ([True, True, False, False], [False, False, False, True]):
+        tally.add(("a",), np.array(hits), np.array([True, True, True, False]))
+    found = tally.share("a")
+    assert (found.value, found.n) == (2 / 6, 6)
+    assert found.error == pytest.approx(np.sqrt(2 * (1 + 1)) / 6)  # residuals of both cohorts: 2 - 1 and 0 - 1
+    assert tally.share("b").n == 0 and str(tally.share("b")) == "-"
+
+
+def test_large_cohorts_know_the_effect_that_intervals_are_held_against(rated):
+    from rated.covered import Asked, count, intervals
+    from rated.tally import Tally
+
+    asked = list(intervals(np.random.default_rng(0), 800))
+    assert len(asked) == len({one.key for one in asked}) == 4 * 2 * 5
+    nothing = {"AUROC": 0.5, "C-index": 0.5}
+    strong = [one for one in asked if one.feature == 3]
+    assert all(one.low < one.value < one.high and one.value > nothing.get(one.measure, 0) for one in strong)
+    tally = Tally()
+    count(tally, Asked("m", "c", 0, 0.5, 0.4, 0.6), 0.61)
+    count(tally, Asked("m", "c", 0, 0.5, np.nan, np.nan), 0.5)
+    assert (tally.share("m", "held").value, tally.share("m", "given").value) == (0.0, 0.5)
+    assert tally.share("m", "c", 0, "below").value == 1.0
