@@ -16,33 +16,44 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, sparse, stats
 
-from seqsae.associations.nulls import Null, basis, null_models
-from seqsae.associations.ranks import RankMatrix, rank_excess
-from seqsae.associations.screen import (
-    Screen,
-    Support,
-    checked,
+from seqsae.associations.nulls import basis, null_models, weighted_gram
+from seqsae.associations.products import Powers, power
+from seqsae.associations.ranks import Matrix, RankMatrix
+from seqsae.associations.screen import Prepared, Screen, checked, some, tails
+from seqsae.associations.support import (
+    Clusters,
+    active_in,
+    clusters_of,
     design_effect,
-    same_missing,
-    support_of,
-    tails,
+    groups,
+    labels_of,
+    spread_of,
+    testable,
 )
 
 
+class _Features(NamedTuple):
+    """What any covariate needs of features."""
+
+    ranks: RankMatrix
+    powers: Powers
+    plain: np.ndarray
+    """[q, F] coefficients of x on Z."""
+    left: np.ndarray
+    """[F] sum of squares of what is left of x given Z."""
+
+
 class _Parts(NamedTuple):
-    """The test of all features against one covariate."""
+    """The test of all features against c covariates."""
 
     total: np.ndarray
-    """[F] T."""
+    """[F, c] T."""
     variance: np.ndarray
-    """[F] V."""
+    """[F, c] V."""
     third: np.ndarray
-    """[F] third central moment of T."""
-    effect: np.ndarray
-    """[F]."""
-    over_clusters: np.ndarray
-    """[F] t over clusters; NaN if units do not repeat a subject."""
-    freedom: int
+    """[F, c] third central moment of T."""
+    g: np.ndarray
+    """[c, q, F] coefficients of x on Z."""
 
 
 def screen_adjusted(
@@ -63,103 +74,117 @@ def screen_adjusted(
         repeats: whether several units stand for one subject.
     """
     y, cluster, binary = checked(ranks, y, cluster, binary)
-    shape = (len(ranks.base), y.shape[1])
-    effect, standard, p = np.full((3, *shape), np.nan)
-    n_active, (n, n_positive) = np.zeros(shape, np.int64), np.zeros((2, shape[1]), np.int64)
-    out = Screen(effect, standard, p, n_active, n, n_positive, binary.copy())
-    for columns in same_missing(y):
-        rows = np.flatnonzero(np.isfinite(y[:, columns[0]]))
-        if len(rows) < z.shape[1] + 3:
-            continue
-        kept = ranks if len(rows) == ranks.n else rank_excess(ranks.excess[rows])
-        there = support_of(kept, y[np.ix_(rows, columns)], cluster[rows], binary[columns], min_support)
-        here = _Tests(kept, basis(np.column_stack([np.ones(len(rows)), z[rows]])), cluster[rows], repeats)
-        part = here.screened(y[np.ix_(rows, columns)], binary[columns], there)
-        for whole, piece in zip(out, part, strict=True):
-            whole[..., columns] = piece
-    return out
+    return adjusted_tests(y, z, cluster, min_support, binary, repeats).of(ranks)
 
 
-class _Tests:
-    """All features over the units that have a value, and what any covariate needs of them."""
+def adjusted_tests(
+    y: np.ndarray, z: np.ndarray, cluster: np.ndarray, min_support: int, binary: np.ndarray, repeats: bool
+) -> Prepared:
+    """`screen_adjusted` of whatever features, for arrays from `checked`."""
 
-    def __init__(self, ranks: RankMatrix, z: np.ndarray, cluster: np.ndarray, repeats: bool):
-        self.ranks, self.z, self.cluster, self.repeats = ranks, z, cluster, repeats
-        self.x, self.squared = ranks.excess, _power(ranks.excess, 2)
-        self.plain = (self.x.T @ z).T / len(z)  # [q, F], for Z of orthogonal columns of mean square 1
-        # What is left of x given Z: its sum of squares.
-        self.left = np.asarray(self.squared.sum(axis=0)).ravel() - len(z) * (self.plain**2).sum(axis=0)
+    def side(rows: np.ndarray, at: np.ndarray) -> "_Adjusted":
+        told = basis(np.column_stack([np.ones(len(rows)), z[rows]]))
+        return _Adjusted(some(y, rows, at), told, cluster[rows], min_support, binary[at], repeats)
 
-    def screened(self, y: np.ndarray, binary: np.ndarray, support: Support) -> Screen:
-        null = null_models(y, self.z, binary)
-        parts = [self._test(null, j) for j in range(y.shape[1])]
-        total, variance, third, effect, over, freedom = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
-        design = design_effect(self.ranks, null.residual, support.clusters)
+    return Prepared(y, z.shape[1] + 3, binary, side)
+
+
+class _Adjusted:
+    """`screen_adjusted` of any features with covariates without missing values, given Z from `basis`."""
+
+    def __init__(
+        self, y: np.ndarray, z: np.ndarray, cluster: np.ndarray, min_support: int, binary: np.ndarray, repeats: bool
+    ):
+        self.z, self.min_support, self.binary, self.repeats = z, min_support, binary, repeats
+        self.clusters, self.null = clusters_of(cluster), null_models(y, z, binary)
+        self.labels = labels_of(y, self.clusters, binary)
+        self.spread = spread_of(self.null.residual, self.clusters)
+        self.gram = np.stack([weighted_gram(z, w) for w in self.null.variance.T])  # [c, q, q]
+
+    def __call__(self, ranks: RankMatrix) -> Screen:
+        features, active = self._features(ranks), active_in(ranks, self.clusters)
+        tested = testable(ranks, active, self.labels.supported, self.min_support)
+        design = design_effect(ranks, self.spread, self.clusters)
+        parts = [self._screened(features, at, tested[:, at], design[:, at]) for at in groups(len(self.binary))]
+        effect, z, p = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+        n = np.full(len(self.binary), ranks.n)
+        return Screen(effect, z, p, active[:, None], n, self.labels.n_positive, self.binary)
+
+    def _features(self, ranks: RankMatrix) -> _Features:
+        powers, n = Powers(ranks.excess), len(self.z)
+        cross, squares = powers.sums(lambda units: (self.z[units], np.ones((len(self.z[units]), 1))))
+        plain = cross.T / n
+        return _Features(ranks, powers, plain, squares[:, 0] - n * (plain**2).sum(axis=0))
+
+    def _screened(
+        self, features: _Features, at: slice, tested: np.ndarray, design: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        """(effect, z, p) [F, c] of the covariates `at`."""
+        total, variance, third, g = self._parts(features, at)
         # Where the confounders tell the covariate without error, or the feature, nothing is left to test.
-        usual = np.outer(self.left, (null.score - null.score.mean(axis=0)).var(axis=0))
-        live = (variance > 1e-6 * usual) & (self.left > 1e-9 * self.ranks.sum2)[:, None]
+        usual = np.outer(features.left, self.null.spread[at])
+        live = (variance > 1e-6 * usual) & (features.left > 1e-9 * features.ranks.sum2)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
+            effect = np.where(live, self._effect(features, at, total, variance), np.nan)
             variance = np.where(live, variance, np.nan)
-            z, skew = total / np.sqrt(variance * design), third / variance**1.5
-        p = tails(z, skew, np.zeros_like(z), design, support.testable)
+            z, skew = total / np.sqrt(variance * design), third / (variance * np.sqrt(variance))
+        p = tails(z, skew, np.zeros_like(z), design, tested)
         if self.repeats:
-            p = np.maximum(p, 2 * stats.t.sf(np.abs(over), np.maximum(freedom, 1)))
-            z = np.where(np.isfinite(over), over, z)
-        n = np.full(y.shape[1], self.ranks.n)
-        return Screen(np.where(live, effect, np.nan), z, p, support.active[:, None], n, support.n_positive, binary)
+            t = _over_clusters(features.ranks.excess, self.z, self.null.residual[:, at], self.clusters, g)
+            p = np.maximum(p, 2 * stats.t.sf(np.abs(t), max(len(self.clusters.sizes) - 1, 1)))
+            z = np.where(np.isfinite(t), t, z)
+        return effect, z, p
 
-    def _test(self, null: Null, j: int) -> _Parts:
-        r, w, m3 = null.residual[:, j], null.variance[:, j], null.third[:, j]
-        total = self.x.T @ r
-        weighted = (self.x.T @ (self.z * w[:, None])).T  # [q, F]
-        gram = self.z.T @ (self.z * w[:, None])
-        g = (
-            linalg.solve(gram + 1e-12 * np.trace(gram) * np.eye(len(gram)), weighted, assume_a="pos")
-            if null.logistic[j]
-            else self.plain
+    def _parts(self, features: _Features, at: slice) -> _Parts:
+        """Of the covariates `at`: one pass over x, x^2 and x^3 with all columns that they need."""
+        q, null, n_features = self.z.shape[1], self.null, len(features.left)
+        x1, x2, x3 = features.powers.sums(lambda units: self._columns(units, at))
+        x1, x2 = x1.reshape(n_features, q + 2, -1), x2.reshape(n_features, 2, -1)
+        weighted, gram = x1[:, :q].transpose(2, 1, 0), self.gram[at]  # [c, q, F], [c, q, q]
+        g = np.stack(
+            [
+                _solved(each, cross) if logistic else features.plain
+                for logistic, each, cross in zip(null.logistic[at], gram, weighted, strict=True)
+            ]
         )
-        variance = self.squared.T @ w - 2 * (g * weighted).sum(axis=0) + (g * (gram @ g)).sum(axis=0)
-        over, freedom = self._over_clusters(r, g) if self.repeats else (np.full(len(total), np.nan), 0)
-        return _Parts(total, variance, self._third(w, m3), self._effect(null, j, total, variance), over, freedom)
+        variance = x2[:, 0] + (g * (gram @ g - 2 * weighted)).sum(axis=1).T
+        # Of Z the constant alone, which is nearly all of it: x less its weighted mean, cubed.
+        constant, weight, third = self.z.mean(axis=0), null.variance[:, at].sum(axis=0), null.third(slice(None), at)
+        mean = (constant @ weighted).T / np.maximum(weight, 1e-300)
+        cubed = x3 - 3 * mean * x2[:, 1] + 3 * mean**2 * x1[:, q + 1] - mean**3 * third.sum(axis=0)
+        return _Parts(x1[:, q], variance, cubed, g)
 
-    def _effect(self, null: Null, j: int, total: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            if null.logistic[j]:
-                return total / variance * np.sqrt(self.ranks.sum2 / self.ranks.n)
-            return total / np.sqrt(self.left * (null.residual[:, j] ** 2).sum())
+    def _columns(self, units: slice, at: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What x, x^2 and x^3 are summed with: w Z, r and m3; w and m3; m3."""
+        z, w, m3 = self.z[units], self.null.variance[units, at], self.null.third(units, at)
+        first = np.empty((len(z), z.shape[1] + 2, w.shape[1]))
+        np.multiply(z[:, :, None], w[:, None, :], out=first[:, :-2])
+        first[:, -2], first[:, -1] = self.null.residual[units, at], m3
+        return first.reshape(len(z), -1), np.hstack([w, m3]), m3
 
-    def _third(self, w: np.ndarray, m3: np.ndarray) -> np.ndarray:
-        """[F] sum of (x - g)^3 m3 with g the weighted mean of x: of Z the constant alone, which is nearly all of it."""
-        x1, x2, x3 = (_power(self.x, k).T @ m3 for k in (1, 2, 3))
-        g = (self.x.T @ w) / max(w.sum(), 1e-300)
-        return x3 - 3 * g * x2 + 3 * g**2 * x1 - g**3 * m3.sum()
+    def _effect(self, features: _Features, at: slice, total: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        squares, scale = (self.null.residual[:, at] ** 2).sum(axis=0), features.ranks.sum2 / features.ranks.n
+        odds = total / variance * np.sqrt(scale)[:, None]
+        return np.where(self.null.logistic[at], odds, total / np.sqrt(np.outer(features.left, squares)))
 
-    def _over_clusters(self, r: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, int]:
-        """t [F] over the clusters' sums of (x - Z g) r, and its degrees of freedom (Liang & Zeger 1986)."""
-        sums = _cluster_sums(self.cluster)
-        n_clusters = sums.shape[0]
-        weighted = sums @ sparse.diags_array(r)
-        mine, label = weighted @ self.x, weighted @ self.z  # [C, F], [C, q]
+
+def _solved(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """[q, F] coefficients, with a trace of ridge for where nobody carries weight."""
+    return linalg.solve(gram + 1e-12 * np.trace(gram) * np.eye(len(gram)), cross, assume_a="pos")
+
+
+def _over_clusters(x: Matrix, z: np.ndarray, residual: np.ndarray, clusters: Clusters, g: np.ndarray) -> np.ndarray:
+    """t [F, c] over the clusters' sums of (x - Z g) r (Liang & Zeger 1986); `g` [c, q, F]."""
+    sums, n_clusters = clusters.sums, len(clusters.sizes)
+    t = np.empty((x.shape[1], len(g)))
+    for j, (r, coefficients) in enumerate(zip(residual.T, g, strict=True)):
+        weighted = sparse.diags_array(r) if sums is None else sums @ sparse.diags_array(r)
+        mine, label = weighted @ x, weighted @ z  # [C, F], [C, q]
         cross = (mine.T @ label).T  # [q, F]
-        squares = np.asarray(_power(mine, 2).sum(axis=0)).ravel()
-        squares = squares - 2 * (g * cross).sum(axis=0) + (g * ((label.T @ label) @ g)).sum(axis=0)
-        total = np.asarray(mine.sum(axis=0)).ravel() - g.T @ label.sum(axis=0)
-        freedom = n_clusters - 1
-        spread = (squares - total**2 / n_clusters) * n_clusters / max(freedom, 1)
+        squares = np.asarray(power(mine, 2).sum(axis=0)).ravel()
+        squares = squares + (coefficients * ((label.T @ label) @ coefficients - 2 * cross)).sum(axis=0)
+        total = np.asarray(mine.sum(axis=0)).ravel() - coefficients.T @ label.sum(axis=0)
+        spread = (squares - total**2 / n_clusters) * n_clusters / max(n_clusters - 1, 1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(spread > 1e-9 * np.maximum(squares, 1e-300), total / np.sqrt(spread), np.nan), freedom
-
-
-def _cluster_sums(cluster: np.ndarray) -> sparse.csr_array:
-    names, member = np.unique(cluster, return_inverse=True)
-    n = len(member)
-    return sparse.csr_array((np.ones(n), (member, np.arange(n))), shape=(len(names), n))
-
-
-def _power(x: sparse.csc_array | np.ndarray, k: int) -> sparse.csc_array | np.ndarray:
-    """Element by element."""
-    if not sparse.issparse(x):
-        return x**k
-    out = x.copy()
-    out.data = out.data**k
-    return out
+            t[:, j] = np.where(spread > 1e-9 * np.maximum(squares, 1e-300), total / np.sqrt(spread), np.nan)
+    return t

@@ -15,6 +15,7 @@ from scipy import linalg
 from seqsae.associations.ranks import midranks
 
 STEPS = 60
+_ROWS = 4096  # of Z at a time
 _LEAST_SHARE = 0.05  # of the mean variance, below which the fitted variance of a numeric covariate is not believed
 
 
@@ -25,36 +26,56 @@ class Null(NamedTuple):
     """Orthogonal to every column of Z."""
     variance: np.ndarray
     """Of each residual."""
-    third: np.ndarray
-    """Third central moment of each residual."""
+    skewness: np.ndarray
+    """[c] of the residuals of a numeric covariate."""
     logistic: np.ndarray
     """[c] bool."""
-    score: np.ndarray
-    """[n, c] the numbers that were regressed: 0/1, or mid-ranks."""
+    spread: np.ndarray
+    """[c] variance of the numbers that were regressed: 0/1, or mid-ranks."""
+
+    def third(self, units: slice, columns: slice) -> np.ndarray:
+        """Third central moment of each residual."""
+        r, variance = self.residual[units, columns], self.variance[units, columns]
+        # mu (1 - mu) (1 - 2 mu), where a residual y - mu tells both y and mu.
+        binary = variance * np.where(r > 0, 2 * r - 1, 1 + 2 * r)
+        return np.where(self.logistic[columns], binary, self.skewness[columns] * variance * np.sqrt(variance))
 
 
 def basis(z: np.ndarray) -> np.ndarray:
     """[n, q'] an orthogonal basis of the columns of `z` [n, q], each of mean square 1; columns that others tell are left out."""
     q, r, _ = linalg.qr(z, mode="economic", pivoting=True)
     size = np.abs(np.diag(r))
-    return q[:, size > 1e-9 * max(size.max(initial=0), 1e-300)] * np.sqrt(len(z))
+    kept = q[:, size > 1e-9 * max(size.max(initial=0), 1e-300)]
+    return np.ascontiguousarray(kept) * np.sqrt(len(z))
+
+
+def weighted_gram(z: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Z'WZ [q, q] of `z` [n, q] and weights `w` [n], a piece at a time that stays in the processor's cache."""
+    total = np.zeros((z.shape[1],) * 2)
+    for first in range(0, len(z), _ROWS):
+        part = z[first : first + _ROWS]
+        total += part.T @ (part * w[first : first + _ROWS, None])
+    return total
 
 
 def null_models(y: np.ndarray, z: np.ndarray, binary: np.ndarray) -> Null:
     """The null model of every column of `y` [n, c], without missing values, on `z` [n, q] from `basis`."""
-    parts = [_logistic(y[:, j], z) if binary[j] else _linear(y[:, j], z) for j in range(y.shape[1])]
-    residual, variance, third, score = (np.column_stack(part) for part in zip(*parts, strict=True))
-    return Null(residual, variance, third, np.asarray(binary, bool), score)
+    residual, variance = (np.empty(y.shape) for _ in range(2))
+    skewness, spread = np.zeros((2, y.shape[1]))
+    for j in range(y.shape[1]):
+        column = np.ascontiguousarray(y[:, j])
+        score = column if binary[j] else midranks(column)
+        spread[j] = score.var()
+        if binary[j]:
+            mu = logistic_fit(score, z)
+            residual[:, j], variance[:, j] = score - mu, mu * (1 - mu)
+        else:
+            residual[:, j], variance[:, j], skewness[j] = _linear(score, z)
+    return Null(residual, variance, skewness, np.asarray(binary, bool), spread)
 
 
-def _logistic(y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, ...]:
-    mu = logistic_fit(y, z)
-    variance = mu * (1 - mu)
-    return y - mu, variance, variance * (1 - 2 * mu), y
-
-
-def _linear(y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, ...]:
-    ranks = midranks(y)
+def _linear(ranks: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """(residual [n], its variance [n], its skewness) of mid-ranks [n]."""
     n, q = z.shape
     residual = ranks - z @ (z.T @ ranks) / n
     residual -= z @ (z.T @ residual) / n  # once more, against rounding
@@ -62,8 +83,7 @@ def _linear(y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, ...]:
     mean = squares.mean()
     variance = np.maximum(z @ (z.T @ squares) / n, _LEAST_SHARE * mean)
     variance *= mean / variance.mean() if mean > 0 else 1
-    shape = (residual**3).mean() / mean**1.5 if mean > 0 else 0.0
-    return residual, variance, shape * variance**1.5, ranks
+    return residual, variance, (residual * residual * residual).mean() / mean**1.5 if mean > 0 else 0.0
 
 
 def logistic_fit(y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -77,7 +97,7 @@ def logistic_fit(y: np.ndarray, z: np.ndarray) -> np.ndarray:
     deviance = _deviance(y, mu)
     for _ in range(STEPS):
         weight = np.maximum(mu * (1 - mu), 1e-12)
-        hessian = z.T @ (z * weight[:, None]) + 1e-9 * np.eye(z.shape[1])
+        hessian = weighted_gram(z, weight) + 1e-9 * np.eye(z.shape[1])
         step = linalg.solve(hessian, z.T @ (y - mu), assume_a="pos")
         for _ in range(30):
             new = _probability(z @ (beta + step))

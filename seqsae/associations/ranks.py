@@ -7,12 +7,16 @@ unit's mid-rank from that of the zero block is kept, so that every rank statisti
 sparse product (the two-sample form is Mann & Whitney 1947; ties by mid-ranks, Kruskal 1958).
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
+from seqsae.associations.products import across
 from seqsae.errors import SeqsaeError
+
+_NON_ZEROS = 1 << 20  # ranked at a time: a dozen arrays of this length are made
 
 Matrix = sparse.csc_array | sparse.csr_array | np.ndarray
 
@@ -88,7 +92,7 @@ def aurocs(ranks: RankMatrix, y: np.ndarray) -> np.ndarray:
     y = np.asarray(y, dtype=float)
     n_positive = y.sum(axis=0)
     pairs = n_positive * (ranks.n - n_positive)
-    score = ranks.excess.T @ (y - y.mean(axis=0))
+    score = across(ranks.excess, y - y.mean(axis=0))
     return np.where(pairs > 0, 0.5 + score / np.where(pairs > 0, pairs, 1), np.nan)
 
 
@@ -99,20 +103,37 @@ def _rank_sparse(X: sparse.csc_array | sparse.csr_array) -> RankMatrix:
     values.eliminate_zeros()
     _refuse_non_finite(values.data)
     n, n_features = values.shape
-    stored = np.diff(values.indptr)
+    data = np.empty(values.nnz)
+    base, sum2, sum3 = np.empty((3, n_features))
+    for first, stop in _runs(values.indptr):
+        held, here = slice(values.indptr[first], values.indptr[stop]), slice(first, stop)
+        indptr = values.indptr[first : stop + 1] - values.indptr[first]
+        data[held], base[here], sum2[here], sum3[here] = _rank_columns(values.data[held], indptr, n)
+    excess = sparse.csc_array((data, values.indices, values.indptr), shape=values.shape)
+    return RankMatrix(excess, base, n, sum2, sum3)
+
+
+def _runs(indptr: np.ndarray) -> list[tuple[int, int]]:
+    """(first, stop) of runs of columns of about `_NON_ZEROS` each, one column at least."""
+    crossed = np.flatnonzero(np.diff(indptr[1:] // _NON_ZEROS)) + 1
+    return list(pairwise([0, *crossed.tolist(), len(indptr) - 1]))
+
+
+def _rank_columns(values: np.ndarray, indptr: np.ndarray, n: int) -> tuple[np.ndarray, ...]:
+    """(excess [m], base, sum2, sum3 [F]) of the non-zero `values` [m] of some columns."""
+    stored = np.diff(indptr)
     zeros = n - stored
-    column = np.repeat(np.arange(n_features), stored)
-    below = values.data < 0
-    base = np.bincount(column, below, n_features) + (zeros + 1) / 2
-    ranks = _segment_midranks(values.data, values.indptr, column) + np.where(below, 0, zeros[column])
+    column = np.repeat(np.arange(len(stored)), stored)
+    below = values < 0
+    base = np.bincount(column, below, len(stored)) + (zeros + 1) / 2
+    ranks = _segment_midranks(values, indptr, column) + np.where(below, 0, zeros[column])
     data = ranks - base[column]
     shift = (n + 1) / 2 - base
     centred = data - shift[column]
     squared = centred * centred
-    sum2 = np.bincount(column, squared, n_features) + zeros * shift**2
-    sum3 = np.bincount(column, squared * centred, n_features) - zeros * shift**3
-    excess = sparse.csc_array((data, values.indices, values.indptr), shape=values.shape)
-    return RankMatrix(excess, base, n, sum2, sum3)
+    sum2 = np.bincount(column, squared, len(stored)) + zeros * shift**2
+    sum3 = np.bincount(column, squared * centred, len(stored)) - zeros * shift**3
+    return data, base, sum2, sum3
 
 
 def _segment_midranks(values: np.ndarray, indptr: np.ndarray, column: np.ndarray) -> np.ndarray:

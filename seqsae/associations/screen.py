@@ -18,16 +18,26 @@ All pairs come from one product T = R' r of centred ranks. The null distribution
   without which one chance meeting of a rare feature with a rare covariate counts several times too much.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse, special
 
+from seqsae.associations.products import across
 from seqsae.associations.ranks import RankMatrix, midranks, rank_excess
+from seqsae.associations.support import (
+    MIN_MINORITY as MIN_MINORITY,
+)
+from seqsae.associations.support import (
+    active_in,
+    clusters_of,
+    design_effect,
+    labels_of,
+    spread_of,
+    testable,
+)
 from seqsae.errors import SeqsaeError
-
-MIN_MINORITY = 5
-"""Clusters that must hold a value other than the covariate's commonest one (binary: each of the two classes)."""
 
 _SMALLEST_P = 1e-300
 _NEGLIGIBLE_SKEW = 1e-3
@@ -52,26 +62,36 @@ class Screen(NamedTuple):
     """[c] whether `effect` is an AUROC."""
 
 
-class Clusters(NamedTuple):
-    """Cluster membership."""
-
-    sums: sparse.csr_array | None
-    """[n_clusters, n] of ones; None where each unit is its own cluster."""
-    sizes: np.ndarray
+Test = Callable[[RankMatrix], Screen]
 
 
-class Support(NamedTuple):
-    """How much there is to test with."""
+class Prepared:
+    """The covariates' side of a test, made once, for the features of the same units in as many blocks as they come in."""
 
-    active: np.ndarray
-    """[F] clusters in which the feature is non-zero."""
-    testable: np.ndarray
-    """[F, c] whether enough clusters stand behind both."""
-    gap: np.ndarray
-    """[c] smallest step of a score away from the commonest value."""
-    n_positive: np.ndarray
-    """[c] units at 1 (binary), or off the commonest value."""
-    clusters: Clusters
+    def __init__(self, y: np.ndarray, least: int, binary: np.ndarray, side: Callable[[np.ndarray, np.ndarray], Test]):
+        """
+        Args:
+            y: [n, c] from `checked`.
+            least: units without which a covariate is not tested.
+            side: gives, for rows and columns of `y` without missing values, the test of any features ranked among these rows.
+        """
+        self.binary, self.parts = binary, []
+        for columns in same_missing(y):
+            rows = np.flatnonzero(np.isfinite(y[:, columns[0]]))
+            if len(rows) >= least:
+                self.parts.append((columns, rows, side(rows, columns)))
+
+    def of(self, ranks: RankMatrix) -> Screen:
+        """Every feature of `ranks` against every covariate."""
+        shape = (len(ranks.base), len(self.binary))
+        effect, z, p = np.full((3, *shape), np.nan)
+        n_active, (n, n_positive) = np.zeros(shape, np.int64), np.zeros((2, shape[1]), np.int64)
+        out = Screen(effect, z, p, n_active, n, n_positive, self.binary.copy())
+        for columns, rows, test in self.parts:
+            kept = ranks if len(rows) == ranks.n else rank_excess(ranks.excess[rows])
+            for whole, piece in zip(out, test(kept), strict=True):
+                whole[..., columns] = piece
+        return out
 
 
 def screen(
@@ -95,19 +115,17 @@ def screen(
         SeqsaeError: lengths differ, or a covariate said to be binary has other values than 0 and 1.
     """
     y, cluster, binary = checked(ranks, y, cluster, binary)
-    shape = (len(ranks.base), y.shape[1])
-    effect, z, p = np.full((3, *shape), np.nan)
-    n_active, (n, n_positive) = np.zeros(shape, np.int64), np.zeros((2, shape[1]), np.int64)
-    out = Screen(effect, z, p, n_active, n, n_positive, binary.copy())
-    for columns in same_missing(y):
-        rows = np.flatnonzero(np.isfinite(y[:, columns[0]]))
-        if len(rows) < 3:
-            continue
-        kept = ranks if len(rows) == ranks.n else rank_excess(ranks.excess[rows])
-        part = _screen_complete(kept, y[np.ix_(rows, columns)], binary[columns], cluster[rows], min_support)
-        for whole, piece in zip(out, part, strict=True):
-            whole[..., columns] = piece
-    return out
+    return crude_tests(y, cluster, binary, min_support).of(ranks)
+
+
+def crude_tests(y: np.ndarray, cluster: np.ndarray, binary: np.ndarray, min_support: int) -> Prepared:
+    """`screen` of whatever features, for arrays from `checked`."""
+    return Prepared(y, 3, binary, lambda rows, at: _Crude(some(y, rows, at), binary[at], cluster[rows], min_support))
+
+
+def some(y: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """`y[rows][:, columns]`, `y` itself if that is all of it."""
+    return y if (len(rows), len(columns)) == y.shape else y[np.ix_(rows, columns)]
 
 
 def same_missing(y: np.ndarray) -> list[np.ndarray]:
@@ -131,61 +149,62 @@ def pearson3_p(z: np.ndarray, skew: np.ndarray) -> np.ndarray:
     return np.clip(2 * tail, _SMALLEST_P, 1)
 
 
-def support_of(ranks: RankMatrix, y: np.ndarray, cluster: np.ndarray, binary: np.ndarray, min_support: int) -> Support:
-    """What stands behind each feature and each covariate of `y` [n, c], without missing values."""
-    clusters = _clusters(cluster)
-    active = _touched(clusters, ranks.excess != 0)
-    off_mode, gap, r = np.empty(y.shape, dtype=bool), np.empty(y.shape[1]), scores_of(y, binary)
-    for j in range(y.shape[1]):
-        _, inverse, counts = np.unique(y[:, j], return_inverse=True, return_counts=True)
-        off_mode[:, j] = inverse != counts.argmax()
-        at_mode = r[~off_mode[:, j], j][0]
-        gap[j] = np.abs(r[off_mode[:, j], j] - at_mode).min(initial=len(y))
-    away, at = _touched(clusters, off_mode), _touched(clusters, ~off_mode)
-    supported = (away >= MIN_MINORITY) & ((at >= MIN_MINORITY) | ~binary)
-    n_positive = np.where(binary, (y == 1).sum(axis=0), off_mode.sum(axis=0))
-    testable = np.outer((active >= min_support) & (ranks.sum2 > 0), supported)
-    return Support(active, testable, gap, n_positive, clusters)
-
-
 def scores_of(y: np.ndarray, binary: np.ndarray) -> np.ndarray:
     """[n, c] centred scores of `y` [n, c]: 0/1 as it stands, mid-ranks of anything else."""
-    r = np.column_stack([y[:, j] if binary[j] else midranks(y[:, j]) for j in range(y.shape[1])])
-    return r - r.mean(axis=0)
+    r = np.array(y, dtype=float, order="C")
+    for j in np.flatnonzero(~binary):
+        r[:, j] = midranks(y[:, j])
+    r -= r.mean(axis=0)
+    return r
 
 
-def _screen_complete(
-    ranks: RankMatrix, y: np.ndarray, binary: np.ndarray, cluster: np.ndarray, min_support: int
-) -> Screen:
-    """`screen` for covariates without missing values."""
-    support, r = support_of(ranks, y, cluster, binary, min_support), scores_of(y, binary)
-    total = ranks.excess.T @ r
-    z, p = _null(ranks, r, total, support)
-    effect = _effects(ranks, r, total, binary)
-    n = np.full(len(binary), ranks.n)
-    return Screen(effect, z, p, support.active[:, None], n, support.n_positive, binary)
+class _Crude:
+    """`screen` of any features with covariates without missing values."""
+
+    def __init__(self, y: np.ndarray, binary: np.ndarray, cluster: np.ndarray, min_support: int):
+        self.binary, self.min_support, self.clusters = binary, min_support, clusters_of(cluster)
+        self.labels, self.r = labels_of(y, self.clusters, binary), scores_of(y, binary)
+        self.syy, self.cubes = sum_of_powers(self.r, 2), sum_of_powers(self.r, 3)
+        self.gap, self.spread = _gaps(self.r, self.labels.off_mode, binary), spread_of(self.r, self.clusters)
+
+    def __call__(self, ranks: RankMatrix) -> Screen:
+        total, active = across(ranks.excess, self.r), active_in(ranks, self.clusters)
+        z, p = self._null(ranks, total, testable(ranks, active, self.labels.supported, self.min_support))
+        n = np.full(len(self.binary), ranks.n)
+        return Screen(self._effects(ranks, total), z, p, active[:, None], n, self.labels.n_positive, self.binary)
+
+    def _effects(self, ranks: RankMatrix, total: np.ndarray) -> np.ndarray:
+        """[F, c]: AUROC = 1/2 + T / (n+ n-) for binary, rho = T / sqrt(Sxx Syy) for others."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # A centred 0/1 score has sum of squares n+ n- / n.
+            auroc = 0.5 + total / (ranks.n * self.syy)
+            return np.where(self.binary, auroc, total / np.sqrt(np.outer(ranks.sum2, self.syy)))
+
+    def _null(self, ranks: RankMatrix, total: np.ndarray, tested: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(z, p) [F, c] of T = `total`; p is NaN where not `tested`, z where T cannot vary."""
+        n = ranks.n
+        variance = np.outer(ranks.sum2, self.syy) / (n - 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            skew = n * np.outer(ranks.sum3, self.cubes) / ((n - 1) * (n - 2)) / (variance * np.sqrt(variance))
+            design = design_effect(ranks, self.spread, self.clusters)
+            sd = np.sqrt(variance * design)
+            z = total / sd
+            step = np.outer(zero_gap(ranks.excess), self.gap) * design / sd
+        return z, tails(z, skew, step, design, tested)
 
 
-def _effects(ranks: RankMatrix, r: np.ndarray, total: np.ndarray, binary: np.ndarray) -> np.ndarray:
-    """[F, c]: AUROC = 1/2 + T / (n+ n-) for binary, rho = T / sqrt(Sxx Syy) for others."""
-    syy = (r**2).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # A centred 0/1 score has sum of squares n+ n- / n.
-        auroc = 0.5 + total / (ranks.n * syy)
-        return np.where(binary, auroc, total / np.sqrt(np.outer(ranks.sum2, syy)))
+def _gaps(r: np.ndarray, off_mode: np.ndarray, binary: np.ndarray) -> np.ndarray:
+    """[c] smallest step of a score `r` [n, c] away from the commonest value; n where there is no other."""
+    gap = np.where(off_mode.any(axis=0), 1.0, len(r))
+    for j in np.flatnonzero(~binary):
+        off = off_mode[:, j]
+        gap[j] = np.abs(r[off, j] - r[~off, j][0]).min(initial=len(r))
+    return gap
 
 
-def _null(ranks: RankMatrix, r: np.ndarray, total: np.ndarray, support: Support) -> tuple[np.ndarray, np.ndarray]:
-    """(z, p) [F, c] of T = `total`; p is NaN where not testable, z where T cannot vary."""
-    n = ranks.n
-    variance = np.outer(ranks.sum2, (r**2).sum(axis=0)) / (n - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        skew = n * np.outer(ranks.sum3, (r**3).sum(axis=0)) / ((n - 1) * (n - 2)) / variance**1.5
-        design = design_effect(ranks, r, support.clusters)
-        sd = np.sqrt(variance * design)
-        z = total / sd
-        step = np.outer(zero_gap(ranks.excess), support.gap) * design / sd
-    return z, tails(z, skew, step, design, support.testable)
+def sum_of_powers(r: np.ndarray, p: int) -> np.ndarray:
+    """[c] sums over units of `r` [n, c] to the power 2 or 3; nothing of its size is made."""
+    return np.einsum(",".join(["ij"] * p) + "->j", *[r] * p)
 
 
 def tails(z: np.ndarray, skew: np.ndarray, step: np.ndarray, design: np.ndarray, testable: np.ndarray) -> np.ndarray:
@@ -198,35 +217,6 @@ def tails(z: np.ndarray, skew: np.ndarray, step: np.ndarray, design: np.ndarray,
     tested = testable & np.isfinite(corrected) & np.isfinite(skew)
     p[tested] = pearson3_p(corrected[tested], skew[tested])
     return p
-
-
-def design_effect(ranks: RankMatrix, r: np.ndarray, clusters: Clusters) -> np.ndarray:
-    """[F, c] factor >= 1 by which clusters widen the variance of T (Moulton 1986, unequal sizes)."""
-    if clusters.sums is None:
-        return np.ones((len(ranks.base), r.shape[1]))
-    sizes, shift = clusters.sizes, ranks.shift
-    sums = clusters.sums @ ranks.excess
-    squares = (sums * sums).sum(axis=0) - 2 * shift * (sums.T @ sizes) + shift**2 * (sizes**2).sum()
-    pairs = (sizes * (sizes - 1)).sum()
-    with np.errstate(invalid="ignore", divide="ignore"):  # a feature that never varies has none
-        icc = (squares - ranks.sum2) / pairs * ranks.n / ranks.sum2
-    syy = (r**2).sum(axis=0)
-    spread = ((clusters.sums @ r) ** 2).sum(axis=0) / syy - 1
-    return np.maximum(1, 1 + np.outer(icc, spread))
-
-
-def _clusters(cluster: np.ndarray) -> Clusters:
-    _, member, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
-    if sizes.max() == 1:
-        return Clusters(None, sizes)
-    n = len(cluster)
-    return Clusters(sparse.csr_array((np.ones(n), (member, np.arange(n))), shape=(len(sizes), n)), sizes)
-
-
-def _touched(clusters: Clusters, flags) -> np.ndarray:
-    """[m] clusters with at least one unit flagged, for each column of `flags` [n, m] (sparse or dense, bool)."""
-    held = flags if clusters.sums is None else clusters.sums @ flags.astype(np.float64)
-    return np.asarray((held != 0).sum(axis=0)).ravel()
 
 
 def zero_gap(excess: sparse.csc_array | np.ndarray) -> np.ndarray:
