@@ -81,7 +81,7 @@ def cox_score(X: Matrix, null: NullModel, cluster: np.ndarray | None = None, rob
     v_robust = robust_variance(X, null, jumps, lean, member) if robust else np.full(len(v), np.nan)
     u, tested = X.T @ null.martingale, v > 0
     z = np.divide(u, np.sqrt(v_cluster), out=np.full(len(u), np.nan), where=tested)
-    skew = np.divide(third, second**1.5, out=np.zeros(len(u)), where=tested)
+    skew = np.divide(third, np.maximum(second, 0) ** 1.5, out=np.zeros(len(u)), where=tested)
     # Whole clusters move together: the fewer independent parts, the more of the skewness stays.
     skew *= np.sqrt(np.divide(v_cluster, v, out=np.ones(len(u)), where=tested))
     return Score(u, v, v_cluster, v_robust, skew, z, pearson3_p(z, skew), *_support(X, null))
