@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from seqsae.associations.survival.counting import weight_below
 from seqsae.associations.survival.risk import RiskSets, risk_sets
-from seqsae.associations.survival.times import Times, cluster_codes
+from seqsae.associations.survival.times import Times, cluster_codes, values_of
 from seqsae.errors import SeqsaeError
 
 
@@ -52,7 +52,7 @@ def harrell_c(x: np.ndarray, times: Times, cluster: np.ndarray | None = None, co
     Raises:
         SeqsaeError: x does not fit times or is not finite; cluster does not fit.
     """
-    x, member = _scores(x, len(times)), cluster_codes(cluster, len(times))
+    x, member = values_of(x, len(times)), cluster_codes(cluster, len(times))
     pairs = _pairs(x, risk_sets(times), times.event, times.event.astype(float))
     return _interval(pairs, 0, member, times.event, 1 - confidence)
 
@@ -69,7 +69,7 @@ def uno_c(
     Raises:
         SeqsaeError: as `harrell_c`; or units enter at different times, for which this weighting is not defined.
     """
-    x, member = _scores(x, len(times)), cluster_codes(cluster, len(times))
+    x, member = values_of(x, len(times)), cluster_codes(cluster, len(times))
     if (times.entry != times.entry[0]).any():
         raise SeqsaeError("Uno's C is not defined with delayed entry (entries differ); use Harrell's C")
     used = times.event if tau is None else times.event & (times.time < tau)
@@ -153,12 +153,3 @@ def _interval(
 def _ratio(pairs: _Pairs) -> float:
     total = pairs.event_all.sum()
     return float(np.clip(pairs.event_won.sum() / total, 0, 1)) if total > 0 else float("nan")
-
-
-def _scores(x: np.ndarray, n: int) -> np.ndarray:
-    x = np.asarray(x, dtype=float).ravel()
-    if len(x) != n:
-        raise SeqsaeError(f"x has {len(x)} units and times {n}; give one value for each unit")
-    if not np.isfinite(x).all():
-        raise SeqsaeError("x holds NaN or infinite values; drop these units before estimating concordance")
-    return x

@@ -11,8 +11,7 @@ from scipy import stats
 from seqsae.associations.ranks import midranks
 from seqsae.associations.survival.cox import Fitted, checked_columns, fit_fully
 from seqsae.associations.survival.likelihood import schoenfeld
-from seqsae.associations.survival.times import Times, cluster_codes
-from seqsae.errors import SeqsaeError
+from seqsae.associations.survival.times import Times, cluster_codes, values_of
 
 
 class Hazard(NamedTuple):
@@ -56,7 +55,7 @@ def refit(
     Raises:
         SeqsaeError: shapes do not fit, or x or Z is not finite.
     """
-    x, Z = _feature(x, len(times)), checked_columns(Z, len(times))
+    x, Z = values_of(x, len(times)), checked_columns(Z, len(times))
     deviation = x.std()
     if deviation <= 1e-10 * np.abs(x).max():
         return _undefined("constant")
@@ -96,12 +95,3 @@ def _proportional(fitted: Fitted) -> tuple[float, float]:
 def _undefined(flag: str) -> Hazard:
     nan = float("nan")
     return Hazard(nan, nan, nan, nan, nan, nan, flag, nan, nan)
-
-
-def _feature(x: np.ndarray, n: int) -> np.ndarray:
-    x = np.asarray(x, dtype=float).ravel()
-    if len(x) != n:
-        raise SeqsaeError(f"x has {len(x)} units and times {n}; give one value for each unit")
-    if not np.isfinite(x).all():
-        raise SeqsaeError("x holds NaN or infinite values; drop these units before estimating an effect")
-    return x

@@ -68,6 +68,20 @@ def cluster_codes(cluster: np.ndarray | None, n: int) -> np.ndarray:
     return np.unique(cluster, return_inverse=True)[1]
 
 
+def values_of(x: np.ndarray, n: int) -> np.ndarray:
+    """[n] float64, a feature's values of the units of some times.
+
+    Raises:
+        SeqsaeError: not one value for each unit, or NaN or infinite ones.
+    """
+    x = _vector(x)
+    if len(x) != n:
+        raise SeqsaeError(f"x has {len(x)} units and times {n}; give one value for each unit")
+    if not np.isfinite(x).all():
+        raise SeqsaeError("x holds NaN or infinite values; drop these units before estimating an effect")
+    return x
+
+
 def _vector(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, dtype=float).ravel()
 
