@@ -7,6 +7,7 @@ for a block of features, and what the block adds up to, [WIDTH, k], stays in the
 """
 
 from collections.abc import Callable, Iterator
+from functools import reduce
 
 import numpy as np
 from scipy import sparse
@@ -76,6 +77,5 @@ def _sums(x: Held, given: tuple[np.ndarray, ...]) -> list[np.ndarray]:
 def power(x: sparse.sparray | np.ndarray, p: int) -> sparse.sparray | np.ndarray:
     """Element by element; of a sparse `x` the places are shared."""
     values = x.data if sparse.issparse(x) else x
-    # Not values**p, which is a call of pow for each number.
-    raised = values if p == 1 else values * values if p == 2 else values * values * values
+    raised = reduce(np.multiply, [values] * p)  # not values**p, which is a call of pow for each number
     return type(x)((raised, x.indices, x.indptr), shape=x.shape) if sparse.issparse(x) else raised
