@@ -17,6 +17,8 @@ from seqsae.associations.survival.times import Times
 
 HOUSEHOLDS = ((1, 2, 3, 4), (0.3, 0.4, 0.2, 0.1))
 """Sizes and how often they are met."""
+ALONE = ((1,), (1.0,))
+"""Households of one."""
 COVARIATES = ("binary, common", "binary, rare", "numeric")
 BINARY = np.array([True, True, False])
 AHEAD = np.array([-1.0, -3.8, 0.0])  # on the logit scale: 30 and 4 % of people
@@ -40,6 +42,11 @@ class People(NamedTuple):
         """[n, q] as the associations room takes them: splines of age and of log length."""
         return curves(self.age, np.log1p(self.length))
 
+    @property
+    def bent(self) -> np.ndarray:
+        """[n, 2] what no straight line tells: age as a U with its foot at 50, and whether the record is longer than 30 rows."""
+        return np.column_stack([((self.age - 50) / 12) ** 2 - 1, self.length > 30])
+
     def some(self, kept: np.ndarray) -> "People":
         return People(*(part[kept] for part in self))
 
@@ -49,9 +56,9 @@ def curves(*columns: np.ndarray) -> np.ndarray:
     return np.column_stack([spline(x, knots(x)) for x in columns])
 
 
-def people(rng: np.random.Generator, n: int, median: int = 20) -> People:
-    """n people in households, half of whose spread in age lies between households, with `median` rows at age 50."""
-    cluster = np.repeat(np.arange(n), rng.choice(HOUSEHOLDS[0], n, p=HOUSEHOLDS[1]))[:n]
+def people(rng: np.random.Generator, n: int, median: int = 20, sizes: tuple = HOUSEHOLDS) -> People:
+    """n people in households of these `sizes`, between which half of the spread in age lies, with `median` rows at age 50."""
+    cluster = np.repeat(np.arange(n), rng.choice(sizes[0], n, p=sizes[1]))[:n]
     age = 50 + 12 * shared(rng, cluster, 0.5)[:, 0]
     length = np.maximum(2, median * np.exp(0.03 * (age - 50) + 0.5 * rng.normal(size=n))).astype(int)
     return People(cluster, age, length)

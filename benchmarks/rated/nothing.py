@@ -15,13 +15,14 @@ from scipy.special import expit
 from seqsae import shelf
 from seqsae.activations.store import Store
 from seqsae.associations.room import associate
+from seqsae.caption_options import CaptionConfig
 from seqsae.config import AssociateConfig
 from seqsae.records.covariates import Covariates, check_schema, typed
 
-PEOPLE, FEATURES, ROWS = 700, 150, 10
+PEOPLE, FEATURES, ROWS = 700, 100, 10
 SPLITS = (("train", "select", "calibrate", "test"), (0.05, 0.45, 0.05, 0.45))
-CONFIG = AssociateConfig(baselines=(), permutations=0)
-"""As usual, without what could only take a claim back: no baselines beside the features."""
+CONFIG = AssociateConfig(baselines=(), permutations=0, captions=CaptionConfig(make=False))
+"""As usual, without what could only take a claim back, such as baselines beside the features."""
 ENTRIES = [
     {"name": "age", "type": "continuous", "role": "confounder"},
     {"name": "region", "type": "categorical", "role": "stratum"},

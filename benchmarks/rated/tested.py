@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from cohorts import (
     BINARY,
     COVARIATES,
+    People,
     above,
     counts,
     covariates,
@@ -21,11 +22,13 @@ from cohorts import (
     spells,
     strata,
 )
+from scipy.special import ndtri
 
 from rated.tally import Tally
+from seqsae.associations import omnibus
 from seqsae.associations.adjusted import screen_adjusted
 from seqsae.associations.clustered import screen_rows
-from seqsae.associations.ranks import rank_excess
+from seqsae.associations.ranks import RankMatrix, rank_excess
 from seqsae.associations.screen import MIN_MINORITY, screen
 from seqsae.associations.stratified import rank_strata, screen_strata
 from seqsae.associations.survival.null import null_model
@@ -34,7 +37,9 @@ from seqsae.associations.survival.score import cox_score
 N, N_ROWED, FEATURES, SUPPORT = 2000, 400, 60, 10
 BANDS = (0.0, 0.02, 0.1, 0.3, 1.0)
 """Edges, of the share of units in which a feature fires."""
-LEVELS = (0.05, 0.001)
+LEVELS = (0.05, 0.001, 1e-4)
+LEVELLED = {"three levels": (0.5, 0.8), "eight levels, rare": (0.4, 0.6, 0.75, 0.85, 0.92, 0.96, 0.99)}
+"""Quantiles between levels."""
 ROW_COVARIATES = ("a person's own", "by row, common", "by row, rare", "by row, numeric")
 ROW_BINARY = np.array([True, True, True, False])
 
@@ -69,6 +74,31 @@ def with_confounding(rng: np.random.Generator) -> Iterator[Tested]:
         yield Tested("adjusted score", pooling, COVARIATES, _firing(x), found.p)
         crude = screen(ranks, y, who.cluster, SUPPORT, BINARY)
         yield Tested("ranks, confounders not told", pooling, COVARIATES, _firing(x), crude.p)
+
+
+def with_bends(rng: np.random.Generator) -> Iterator[Tested]:
+    """Age as a U and a threshold of length move both sides: what only curves can adjust for."""
+    who = people(rng, N)
+    y = covariates(rng, who, who.bent @ [0.6, 0.8])
+    fired = counts(rng, who, rates(rng, FEATURES), who.bent @ rng.normal(0, 0.4, (2, FEATURES)))
+    for pooling, x in pooled(fired, who).items():
+        found = screen_adjusted(rank_excess(x), y, who.confounders, who.cluster, SUPPORT, BINARY, repeats=False)
+        yield Tested("adjusted score, bent", pooling, COVARIATES, _firing(x), found.p)
+
+
+def with_levels(rng: np.random.Generator) -> Iterator[Tested]:
+    """Levels of one covariate, in which households are alike."""
+    who = people(rng, N)
+    latent = shared(rng, who.cluster, 0.7, len(LEVELLED))
+    for pooling, x in pooled(counts(rng, who, rates(rng, FEATURES)), who).items():
+        ranks = rank_excess(x)
+        p = [level_p(ranks, np.digitize(latent[:, j], ndtri(at)), who) for j, at in enumerate(LEVELLED.values())]
+        yield Tested("Kruskal-Wallis", pooling, tuple(LEVELLED), _firing(x), np.column_stack(p))
+
+
+def level_p(ranks: RankMatrix, code: np.ndarray, who: People) -> np.ndarray:
+    """[F]"""
+    return omnibus._rows(ranks, code, who.cluster, SUPPORT, (0, "", ""))["p"].fill_null(np.nan).to_numpy()
 
 
 def within_strata(rng: np.random.Generator) -> Iterator[Tested]:
@@ -117,7 +147,16 @@ def with_rows_confounded(rng: np.random.Generator) -> Iterator[Tested]:
     yield Tested("rows, adjusted score", "rows", ROW_COVARIATES, _firing(x), found.p)
 
 
-STUDIES = (without_confounding, with_confounding, within_strata, with_survival, with_rows, with_rows_confounded)
+STUDIES = (
+    without_confounding,
+    with_confounding,
+    with_bends,
+    within_strata,
+    with_levels,
+    with_survival,
+    with_rows,
+    with_rows_confounded,
+)
 WRONG = ("ranks, confounders not told", "rows, taken for independent")
 
 
@@ -130,7 +169,8 @@ def count(tally: Tally, found: Tested) -> None:
         for level in LEVELS:
             key = (found.test, covariate, found.pooling, level)
             tally.add((*key, None), p <= level, tested)
-            tally.add((found.test, covariate, "any", level, None), p <= level, tested)
+            for whole in (covariate, "any"):
+                tally.add((found.test, whole, "any", level, None), p <= level, tested)
             for b in range(len(BANDS) - 1):
                 tally.add((*key, b), p <= level, tested & (band == b))
 

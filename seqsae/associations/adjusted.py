@@ -6,8 +6,7 @@ zero block, so as sparse as the feature), r a covariate's residual given Z and w
 T = x' r. With x~ what is left of x given Z, its variance is V = sum x~^2 w, which opens into sparse products:
 V = x'Wx - 2 g'Z'Wx + g'Z'WZ g, where g are the coefficients of x on Z: weighted by w for a logistic null (Rao's efficient
 score; Cox & Hinkley 1974, section 9.3), plain for a linear one (Frisch & Waugh 1933; Lovell 1963). The tails are Pearson type III
-with the third moment of T, and the design effect of clusters is that of `screen`, for its reasons; there is no continuity correction,
-since confounders blur the steps of T (simulated: with one, rare features are tested at a third of the level).
+with the third moment of T, and the design effect of clusters is that of `screen`, for its reasons.
 Units that repeat a subject must also stand a t test over clusters, as in `clustered`, on the projected scores.
 """
 
@@ -128,7 +127,7 @@ class _Adjusted:
             effect = np.where(live, self._effect(features, at, total, variance), np.nan)
             variance = np.where(live, variance, np.nan)
             z, skew = total / np.sqrt(variance * design), third / (variance * np.sqrt(variance))
-        p = tails(z, skew, np.zeros_like(z), design, tested)
+        p = tails(z, skew, design, tested)
         if self.repeats:
             t = _over_clusters(features.ranks.excess, self.z, self.null.residual[:, at], self.clusters, g)
             p = np.maximum(p, 2 * stats.t.sf(np.abs(t), max(len(self.clusters.sizes) - 1, 1)))

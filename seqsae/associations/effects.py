@@ -12,12 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
+from seqsae.associations.freedom import quantile
 from seqsae.associations.ranks import midranks, rank_excess
 from seqsae.associations.screen import screen
 from seqsae.errors import SeqsaeError
 
 MIN_SUPPORT = 5
 """Clusters in which the feature must be non-zero for a p-value; fewer give NaN."""
+
+
+PSEUDO = 0.5
+"""Components at 0, and at 1, that an AUROC's interval adds to each class. With 1, intervals over 300 people held the truth in 98.6 %."""
 
 
 class Effect(NamedTuple):
@@ -51,9 +56,9 @@ def auroc(
     Standard error: DeLong, DeLong & Clarke-Pearson (1988), generalised to clusters by Obuchowski (1997).
     Interval on the logit scale (Pepe 2003). The rarer class may hold none, or one, of the units where
     the feature fires; its components then hardly vary and DeLong's interval is far too short. So the interval
-    (not `auroc_variance`) gives each class two more pseudo-components, at 0 and at 1, in the manner of
-    Agresti & Coull (1998), and reaches as far as the half width around the AUROC or around its shrunken value
-    (k AUROC + 1) / (k + 2), k the clusters of the rarer class. At exactly 0 or 1 the other end is the exact
+    (not `auroc_variance`) gives each class half a pseudo-component at 0 and half a one at 1 (after Jeffreys; Brown, Cai &
+    DasGupta 2001), and reaches as far as the half width around the AUROC or around its shrunken value
+    (k AUROC + 1/2) / (k + 1), k the clusters of the rarer class. At exactly 0 or 1 the other end is the exact
     binomial bound, 1 - (alpha / 2)^(1 / k) away (Clopper & Pearson 1934; near 3.7 / k at 95 %). NaN where a
     class is empty.
     """
@@ -69,7 +74,7 @@ def auroc(
 def auroc_variance(x: np.ndarray, y: np.ndarray, cluster: np.ndarray | None = None) -> float:
     """Variance of the AUROC: DeLong's if each unit is its own cluster, else Obuchowski's; NaN where undefined."""
     parts = _components(*_checked(x, y, cluster))
-    return float("nan") if parts is None else _variance(parts, pseudo=0)
+    return float("nan") if parts is None else _variance(parts)
 
 
 def spearman(
@@ -78,7 +83,7 @@ def spearman(
     """Spearman's rho of `x` [n] and `y` [n], exactly `scipy.stats.spearmanr`, ties included; `test` as in `auroc`.
 
     Interval on the Fisher z scale from the influence of each unit on rho, including its influence on the
-    ranks of all others and, with ties, on the rank variances (Hoeffding 1948; Borkowf 2002). At rho
+    ranks of all others and, with ties, on the rank variances (Hoeffding 1948; Borkowf 2002), and the t quantile of `freedom`. At rho
     of exactly -1 or 1, where that variance is 0, the standard error is Fisher's 1 / sqrt(C - 3), taken about
     rho * (1 - 1 / C). NaN where x or y does not vary.
     """
@@ -96,7 +101,7 @@ def spearman(
     scale = (u * u + 2 * moved_x.on_self) / var_u + (v * v + 2 * moved_y.on_self) / var_v
     influence = cross / np.sqrt(var_u * var_v) - rho / 2 * scale
     sums = _by_cluster(cluster, influence - influence.mean())
-    low, high = _fisher_interval(rho, _mean_variance(sums, len(x)), len(sums), 1 - confidence)
+    low, high = _fisher_interval(rho, _mean_variance(sums, len(x)), sums, 1 - confidence)
     return Effect(rho, low, high, _null_p(x, y, cluster) if test else float("nan"))
 
 
@@ -135,8 +140,8 @@ def _components(x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> _Component
     return _Components(value, *sums, *counts)
 
 
-def _variance(parts: _Components, pseudo: int) -> float:
-    """Obuchowski (1997); `pseudo` = 1 adds to each class a component at 0 and one at 1."""
+def _variance(parts: _Components, pseudo: float = 0) -> float:
+    """Obuchowski (1997); `pseudo` components at 0 and as many at 1 are added to each class."""
     extra = pseudo * (parts.value**2 + (1 - parts.value) ** 2)
     total = 0.0
     for sums, counts in ((parts.positive, parts.n_positive), (parts.negative, parts.n_negative)):
@@ -147,7 +152,7 @@ def _variance(parts: _Components, pseudo: int) -> float:
     return total + 2 * _spread(both, len(parts.positive)) / (parts.n_positive.sum() * parts.n_negative.sum())
 
 
-def _spread(squares: float, clusters: int) -> float:
+def _spread(squares: float, clusters: float) -> float:
     """Sum over clusters with the usual correction C / (C - 1); NaN for a single cluster."""
     return squares * clusters / (clusters - 1) if clusters > 1 else float("nan")
 
@@ -159,24 +164,25 @@ def _auroc_interval(parts: _Components, alpha: float) -> tuple[float, float]:
         return bound, 1.0
     if parts.value == 0:
         return 0.0, 1 - bound
-    variance = _variance(parts, pseudo=1)
+    variance = _variance(parts, PSEUDO)
     if not np.isfinite(variance):
         return 0.0, 1.0
-    centre = (rarer * parts.value + 1) / (rarer + 2)
+    centre = (rarer * parts.value + PSEUDO) / (rarer + 2 * PSEUDO)
     half = stats.norm.isf(alpha / 2) * np.sqrt(max(variance, 0)) / (centre * (1 - centre))
     logits = special.logit([parts.value, centre])
     return float(special.expit(logits.min() - half)), float(special.expit(logits.max() + half))
 
 
-def _fisher_interval(rho: float, variance: float, clusters: int, alpha: float) -> tuple[float, float]:
-    """Interval for rho by atanh; the fallback at +-1 is told in `spearman`."""
+def _fisher_interval(rho: float, variance: float, sums: np.ndarray, alpha: float) -> tuple[float, float]:
+    """Interval for rho by atanh, from its influences [C] by cluster; the fallback at +-1 is told in `spearman`."""
+    clusters, wide = len(sums), stats.norm.isf(alpha / 2)
     if clusters <= 3 or not np.isfinite(variance):
         return -1.0, 1.0
     if abs(rho) > 1 - 1e-12:
         centre, se = np.arctanh(np.sign(rho) * (1 - 1 / clusters)), 1 / np.sqrt(clusters - 3)
     else:
-        centre, se = np.arctanh(rho), np.sqrt(variance) / (1 - rho**2)
-    half = stats.norm.isf(alpha / 2) * se
+        centre, se, wide = np.arctanh(rho), np.sqrt(variance) / (1 - rho**2), quantile(sums, alpha)
+    half = wide * se
     low, high = float(np.tanh(centre - half)), float(np.tanh(centre + half))
     return min(low, rho), max(high, rho)
 

@@ -207,7 +207,7 @@ class _Tests:
         n_active = self.ranks.active.T @ varies.astype(float)
         n_minority = self._minority(varies)
         testable = (n_active >= min_support) & (n_minority >= MIN_MINORITY)
-        p = tails(z, skew, np.zeros_like(z), design, testable)
+        p = tails(z, skew, design, testable)
         n = self.ranks.sizes @ varies
         effect = self._effects(total, weights)
         return Stratified(effect, z, p, n_active.astype(np.int64), n, n_minority, varies.sum(axis=0), self.binary)

@@ -27,8 +27,6 @@ class Clusters(NamedTuple):
 class Labels(NamedTuple):
     """What stands behind the covariates, whatever the features."""
 
-    off_mode: np.ndarray
-    """[n, c] whether a unit is off the covariate's commonest value."""
     supported: np.ndarray
     """[c] whether enough clusters are."""
     n_positive: np.ndarray
@@ -45,7 +43,7 @@ def labels_of(y: np.ndarray, clusters: Clusters, binary: np.ndarray) -> Labels:
     away, at = touched(clusters, off_mode), touched(clusters, ~off_mode)
     supported = (away >= MIN_MINORITY) & ((at >= MIN_MINORITY) | ~binary)
     n_positive = np.where(binary, ones, off_mode.sum(axis=0)).astype(np.int64)
-    return Labels(off_mode, supported, n_positive)
+    return Labels(supported, n_positive)
 
 
 def clusters_of(cluster: np.ndarray) -> Clusters:

@@ -75,7 +75,9 @@ def test_the_standard_error_of_rho_is_the_infinitesimal_jackknife(decimals):
         influence[k] = (shifted[0] - shifted[1]) / (2 * step)
     se = np.sqrt((influence**2).sum() * 90 / 89)
     found = spearman(x, y)
-    half = stats.norm.isf(0.025) * se / (1 - found.value**2)
+    squares, fourth = (influence**2).sum(), (influence**4).sum()
+    freedom = 2 * squares**2 / (fourth - squares**2 / 90)
+    half = stats.t.isf(0.025, freedom) * se / (1 - found.value**2)
     assert np.arctanh([found.ci_low, found.ci_high]) == pytest.approx(np.arctanh(found.value) + [-half, half], rel=1e-4)
 
 

@@ -52,7 +52,9 @@ def test_any_small_data_with_ties(seed, n, k):
             assert np.isnan(found.h[f, 0]) and np.isnan(found.p[f, 0])
             continue
         expected = stats.kruskal(*[x[codes[:, 0] == level, f] for level in levels])
-        np.testing.assert_allclose((found.h[f, 0], found.p[f, 0]), expected, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.h[f, 0], expected.statistic, rtol=1e-9, atol=1e-12)
+        # Near H = 0, rounding of H is magnified by its root.
+        np.testing.assert_allclose(found.p[f, 0], expected.pvalue, rtol=1e-9, atol=1e-6)
 
 
 def test_support_gates_p_alone():

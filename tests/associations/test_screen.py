@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from seqsae.associations.fdr import benjamini_hochberg
 from seqsae.associations.ranks import rank_excess
-from seqsae.associations.screen import pearson3_p, same_missing, screen
+from seqsae.associations.screen import pearson3_p, rare_p, same_missing, screen
 from seqsae.errors import SeqsaeError
 
 
@@ -66,9 +66,7 @@ def test_moments_are_those_of_all_permutations():
     every = np.array([rx @ np.array(order) for order in permutations(ry)])
     found = screen(rank_excess(x[:, None]), y[:, None], min_support=1)
     assert found.z[0, 0] == pytest.approx(rx @ ry / every.std())
-    # From rank 2 of the zeros the nearest is 4, from 3.5 of the threes the nearest is 5: T moves by 3 at least.
-    corrected = (rx @ ry - 3 / 2) / every.std()
-    assert found.p[0, 0] == pytest.approx(pearson3_p(corrected, stats.skew(every)))
+    assert found.p[0, 0] == pytest.approx(rare_p(rx @ ry / every.std(), stats.skew(every)), rel=1e-9)
 
 
 @pytest.mark.parametrize("skew", [-1.5, -0.3, 0.0, 1e-3, 0.3, 1.5])
@@ -78,31 +76,66 @@ def test_tails_are_those_of_pearson_iii(skew):
     np.testing.assert_allclose(pearson3_p(z, np.full(6, skew)), np.clip(2 * tails, 1e-300, 1), rtol=1e-2)
 
 
-def test_common_with_common_agrees_with_mann_whitney():
-    rng = np.random.default_rng(2)
-    x, y = rng.normal(size=(400, 1)), (rng.random((400, 1)) < 0.4).astype(float)
-    x += 0.4 * y
-    found = screen(rank_excess(x), y)
-    expected = stats.mannwhitneyu(x[y == 1], x[y == 0], method="asymptotic").pvalue
-    assert found.p[0, 0] == pytest.approx(expected, rel=0.03)
-    assert found.p[0, 0] < 0.01
+def meetings(n, active, positive):
+    """(chance, p) of every count of meetings of a binary feature with a binary covariate; chances by the hypergeometric law."""
+    both = np.arange(min(active, positive) + 1)
+    chance = stats.hypergeom.pmf(both, n, active, positive)
+    both, chance = both[chance > 1e-12], chance[chance > 1e-12]
+    y = np.zeros((n, len(both)))
+    for column, k in enumerate(both):
+        y[:k, column] = y[active : active + positive - k, column] = 1
+    x = sparse.csc_array((np.ones(active), (np.arange(active), np.zeros(active, int))), shape=(n, 1))
+    return chance, screen(rank_excess(x), y).p[0]
 
 
 @pytest.mark.parametrize("n", [1_000, 10_000, 100_000])
 def test_chance_meetings_of_rare_with_rare_are_not_oversold(n):
-    """A binary feature with a binary covariate: size of the test at 0.001 by the hypergeometric law, exactly."""
-    for active in (10, 15, 100):
-        for positive in (5, 15, 200):
-            both = np.arange(min(active, positive) + 1)
-            chance = stats.hypergeom.pmf(both, n, active, positive)
-            likely = both[chance > 1e-9]
-            y = np.zeros((n, len(likely)))
-            for column, k in enumerate(likely):
-                y[:k, column] = y[active : active + positive - k, column] = 1
-            x = sparse.csc_array((np.ones(active), (np.arange(active), np.zeros(active, int))), shape=(n, 1))
-            p = screen(rank_excess(x), y).p[0]
+    """The exact size of the test, for any counts and on average over them."""
+    sizes = []
+    for active in (10, 15, 40, 100):
+        for positive in (5, 15, 60, 200):
+            chance, p = meetings(n, active, positive)
             assert np.isfinite(p).all()
-            assert chance[likely][p < 1e-3].sum() <= 1e-3
+            sizes.append([chance[p <= level].sum() / level for level in (0.05, 0.01, 1e-3, 1e-4)])
+    assert (np.max(sizes, axis=0) <= [2.1, 1.8, 1.55, 1.55]).all()
+    assert (np.mean(sizes, axis=0) <= [1, 1, 0.7, 0.7]).all()
+    assert np.mean(sizes, axis=0)[0] > 0.15
+
+
+def test_one_meeting_where_none_is_expected_has_the_p_of_its_chance():
+    for n, active, positive in ((200_000, 10, 5), (300_000, 12, 9)):
+        chance, p = meetings(n, active, positive)
+        assert p[0] == 1
+        assert p[1] == pytest.approx(chance[1], rel=0.02)
+    assert (
+        pearson3_p(1 / np.sqrt(chance[1]), 1 / np.sqrt(chance[1])) < 0.4 * chance[1]
+    )  # without which it would be oversold
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_it_is_the_mann_whitney_test_of_scipy(ties):
+    """z always; p where the null is symmetric, as it is without ties."""
+    rng = np.random.default_rng(2)
+    y = (rng.random((400, 3)) < [0.4, 0.1, 0.03]).astype(float)
+    x = rng.normal(size=(400, 1)) + 0.3 * y[:, [0]]
+    x = np.maximum(np.round(x), 0) if ties else x
+    found = screen(rank_excess(x), y)
+    for j in range(3):
+        sides = x[y[:, j] == 1, 0], x[y[:, j] == 0, 0]
+        expected = stats.mannwhitneyu(*sides, use_continuity=False, method="asymptotic").pvalue
+        assert 2 * stats.norm.sf(np.abs(found.z[0, j])) == pytest.approx(expected, rel=1e-9)
+        if not ties:
+            assert found.p[0, j] == pytest.approx(expected, rel=1e-9)
+    assert found.p[0, 0] < 0.05
+
+
+def test_it_is_spearmans_test_by_the_permutation_variance():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(2, 300, 1))
+    found = screen(rank_excess(x), y)
+    rho = stats.spearmanr(x[:, 0], y[:, 0]).statistic
+    assert found.z[0, 0] == pytest.approx(rho * np.sqrt(299), rel=1e-9)
+    assert found.p[0, 0] == pytest.approx(2 * stats.norm.sf(abs(rho) * np.sqrt(299)), rel=1e-9)
 
 
 def test_rare_features_with_rare_covariates_under_permutation():

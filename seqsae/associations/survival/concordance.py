@@ -9,8 +9,9 @@ events at one time say nothing of order). Over all compared pairs, C = P(x_i > x
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
+from seqsae.associations.freedom import quantile
 from seqsae.associations.survival.counting import weight_below
 from seqsae.associations.survival.risk import RiskSets, risk_sets
 from seqsae.associations.survival.times import Times, cluster_codes, values_of
@@ -46,8 +47,9 @@ def harrell_c(x: np.ndarray, times: Times, cluster: np.ndarray | None = None, co
     """Harrell's C (1982) of `x` [n], higher meaning earlier; ties in x count 1/2; delayed entry allowed. O(n log n).
 
     Interval on the logit scale from the influence of each unit on C, a ratio of two U-statistics (Hoeffding 1948),
-    summed by `cluster` [n] before squaring, with the factor C / (C - 1). At exactly 0 or 1 the other end is the exact
-    binomial bound on the clusters with events, (alpha / 2)^(1 / k) (Clopper & Pearson 1934).
+    summed by `cluster` [n] before squaring, with the factor C / (C - 1), and the t quantile of `freedom`: with the normal one 92 to
+    93 % of 95 % intervals held the truth where 2 % of units fire. At exactly 0 or 1 the other end is the exact binomial bound on the
+    clusters with events, (alpha / 2)^(1 / k) (Clopper & Pearson 1934).
 
     Raises:
         SeqsaeError: x does not fit times or is not finite; cluster does not fit.
@@ -79,6 +81,18 @@ def uno_c(
     pairs = _pairs(x, risk_sets(times), times.event, weights)
     excess = pairs.event_won - _ratio(pairs) * pairs.event_all
     return _interval(pairs, _censoring_influence(times, leaves, at_risk, before, excess), member, used, 1 - confidence)
+
+
+def harrell_influence(x: np.ndarray, times: Times) -> tuple[float, np.ndarray]:
+    """Harrell's C of `x` [n] and each unit's influence [n] on it, as behind the interval of `harrell_c`; NaN without a pair.
+
+    Raises:
+        SeqsaeError: as `harrell_c`.
+    """
+    pairs = _pairs(values_of(x, len(times)), risk_sets(times), times.event, times.event.astype(float))
+    value = _ratio(pairs)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return value, (pairs.won - value * pairs.all) / pairs.event_all.sum()
 
 
 def _pairs(x: np.ndarray, risk: RiskSets, event: np.ndarray, weights: np.ndarray) -> _Pairs:
@@ -145,7 +159,7 @@ def _interval(
     if min(value, 1 - value) < 1e-12:
         bound = float((alpha / 2) ** (1 / len(np.unique(member[event]))))
         return Concordance(value, *((bound, 1.0) if value > 0.5 else (0.0, 1 - bound)), se, pairs.n_pairs)
-    half = stats.norm.isf(alpha / 2) * se / (value * (1 - value))
+    half = quantile(sums, alpha) * se / (value * (1 - value))
     low, high = special.expit(special.logit(value) + np.array([-half, half]))
     return Concordance(value, float(low), float(high), se, pairs.n_pairs)
 

@@ -17,8 +17,8 @@ within clusters; this adds phi * sum over such pairs of x~_i theta_i x~_j theta_
 Moulton 1986, for hazards). The sandwich (`robust`) is not the default: for a rare feature it rests on the few
 clusters with an event in a unit that fires (type-I error at .05 simulated as .02 to .23, where this has .03 to .075).
 
-Tails are Pearson's type III, by the third cumulant: normal ones are an order of magnitude too light at p = .001 where
-few events are expected among the units that fire.
+Tails are those of `screen` (`rare_p`: Pearson's type III), by the third cumulant: normal ones are an order of magnitude too
+light at p = .001 where few events are expected among the units that fire.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ import numpy as np
 from scipy import sparse
 
 from seqsae.associations.ranks import Matrix
-from seqsae.associations.screen import pearson3_p
+from seqsae.associations.screen import rare_p
 from seqsae.associations.survival.null import NullModel
 from seqsae.associations.survival.risk import accrued
 from seqsae.associations.survival.robust import robust_variance
@@ -84,7 +84,7 @@ def cox_score(X: Matrix, null: NullModel, cluster: np.ndarray | None = None, rob
     skew = np.divide(third, np.maximum(second, 0) ** 1.5, out=np.zeros(len(u)), where=tested)
     # Whole clusters move together: the fewer independent parts, the more of the skewness stays.
     skew *= np.sqrt(np.divide(v_cluster, v, out=np.ones(len(u)), where=tested))
-    return Score(u, v, v_cluster, v_robust, skew, z, pearson3_p(z, skew), *_support(X, null))
+    return Score(u, v, v_cluster, v_robust, skew, z, rare_p(z, skew), *_support(X, null))
 
 
 def _cumulants(X: Matrix, null: NullModel, jumps: Matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
