@@ -1,15 +1,20 @@
 """What stands beside a feature: the best unit of every other source, chosen and scored on the same splits."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
 from seqsae import schema
+from seqsae.associations.beside import Beside
 from seqsae.associations.confounders import Confounders
 from seqsae.associations.effects import Effect, auroc, spearman
 from seqsae.associations.fitted import Position, TokenLast, composition, confounders_alone, dense_probe
+from seqsae.associations.observations import UNITS
+from seqsae.associations.probing.ksparse import KSparse
 from seqsae.associations.ranks import rank_excess
 from seqsae.associations.screens import crude_screen, times_of
 from seqsae.associations.survival.concordance import harrell_c
@@ -18,29 +23,61 @@ from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
 from seqsae.config import AssociateConfig
 from seqsae.features.encoding import Encoded
+from seqsae.features.ica import Ica
+from seqsae.features.neurons import MlpNeurons, mlp_sites
+from seqsae.features.pairs import TokenPairs
 from seqsae.features.sources import FeatureSource, Neurons, Pca, Tokens, TokensSeen, random_directions
-from seqsae.progress import track
+from seqsae.progress import say, track
 
-FITTED = ("position", "composition", "confounders", "token-last", "dense-probe")
+K_SPARSE = {f"k-sparse-{k}": k for k in (1, 2, 5, 10, 50)}
+FITTED = ("position", "composition", "confounders", "token-last", "dense-probe", *K_SPARSE)
 """Sources without units: what they say of a target is fitted to it on the select split."""
+ABSENT = {
+    "mlp-neuron": "no harvested site is the hidden layer of an MLP; harvest one, or name it in mlp_sites",
+    "token-pair": "no two tokens stand side by side in enough clusters of the select split",
+    "ica": "the site never varies over the train split",
+}
+"""Why a source may have no units."""
 
 
-def sources_of(encoded: Encoded, names: tuple[str, ...], seed: int, confounders: Confounders) -> list[FeatureSource]:
-    """The SAE's features and the baselines named, all over the same rows."""
-    store, site = encoded.store, encoded.site
+def sources_of(
+    encoded: Encoded,
+    names: tuple[str, ...],
+    seed: int,
+    confounders: Confounders,
+    config: AssociateConfig | None = None,
+    beside: Mapping[str, Encoded] | None = None,
+) -> list[FeatureSource]:
+    """The SAE's features, the baselines named, and features of other studies `beside`, all over the same rows.
+
+    Baselines that have no unit in this store are left out, and that is said.
+    """
+    store, site, config = encoded.store, encoded.site, config or AssociateConfig()
     makers = {
         "neuron": lambda: Neurons(store, site),
+        "mlp-neuron": lambda: MlpNeurons(store, mlp_sites(store, config.mlp_sites)),
         "pca": lambda: Pca(store, site),
+        "ica": lambda: Ica(store, site, seed),
         "random-dictionary": lambda: random_directions(store, site, encoded.sae, seed + 1),
         "token": lambda: Tokens(store),
         "token-seen": lambda: TokensSeen(store),
+        "token-pair": lambda: TokenPairs(store, config.min_support),
         "position": lambda: Position(store),
         "composition": lambda: composition(store),
         "confounders": lambda: confounders_alone(confounders),
         "token-last": lambda: TokenLast(store),
         "dense-probe": lambda: dense_probe(store, site),
+        **{name: partial(KSparse, encoded, k, config.min_support) for name, k in K_SPARSE.items()},
     }
-    return [encoded, *[makers[name]() for name in names]]
+    own = [source for name in names if _has_units(source := makers[name]())]
+    return [encoded, *own, *[Beside(name, one) for name, one in (beside or {}).items()]]
+
+
+def _has_units(source: FeatureSource) -> bool:
+    if source.name in FITTED or source.labels:
+        return True
+    say(f"baseline {source.name} left out: {ABSENT.get(source.name, 'it has no units')}")
+    return False
 
 
 def baseline_table(
@@ -49,7 +86,7 @@ def baseline_table(
     """Schema `baselines`: for each source and target the unit that is best on the select split, scored on the test split."""
     found = []
     for source in track(sources, "baselines"):
-        for unit in ("subject", "token"):
+        for unit in UNITS:
             group = [aim for aim in aims if aim.unit == unit]
             if group and source.name in FITTED:
                 found += [row for aim in group if (row := _fitted_row(encoded, source, aim)) is not None]

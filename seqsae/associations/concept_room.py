@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from seqsae import schema, shelf
-from seqsae.activations.store import Store
 from seqsae.associations.baselines import sources_of
+from seqsae.associations.beside import Beside, check_beside, inputs_of
 from seqsae.associations.concept_patterns import patterns
 from seqsae.associations.concept_position import best_windows
 from seqsae.associations.concept_scores import concept_table
@@ -112,43 +112,16 @@ def concepts(
             f"{encoded.path}: its rows are pooled, one a sample, and annotations hold at single events; "
             "harvest rows of single events to score annotated concepts"
         )
-    _check_beside(encoded, beside)
+    check_beside(encoded, beside)
     path = encoded.path
     folder = (Path(out) if out else path.parents[2]) / "concepts" / path.parent.name / encoded.store.view
     inputs = {"features": encoded.artefact, "covariates": fingerprint(covariates)}
-    inputs |= {f"beside {name}": one.artefact for name, one in beside.items()}
+    inputs |= inputs_of(beside)
     options = {**config.model_dump(mode="json"), "seed": seed, "site": encoded.site}
     artefact = shelf.stage(
         folder, "concepts", options, inputs, lambda work: _write(encoded, covariates, config, seed, beside, work)
     )
     return Concepts(artefact, encoded, covariates, seed)
-
-
-class _Beside:
-    """Features of another study on the same rows, under a name of their own."""
-
-    def __init__(self, name: str, encoded: Encoded):
-        self.name, self.labels, self.values = name, encoded.labels, encoded.values
-
-
-def _check_beside(encoded: Encoded, beside: Mapping[str, Encoded]) -> None:
-    taken = {"sae", "neuron", "pca", "random-dictionary", "token", "position"}
-    for name, other in beside.items():
-        if name in taken or not name:
-            raise SeqsaeError(f"beside {name!r}: the name is taken; choose another")
-        if not _same_rows(encoded.store, other.store):
-            raise SeqsaeError(
-                f"beside {name!r}: {other.path} stands on other rows than {encoded.path}; harvest the same view of the same data"
-            )
-
-
-def _same_rows(one: Store, other: Store) -> bool:
-    keys = ["sample", "event", "position"]
-    return (
-        one.samples.equals(other.samples)
-        and one.subjects.equals(other.subjects)
-        and one.rows.select(keys).equals(other.rows.select(keys))
-    )
 
 
 def _write(
@@ -171,7 +144,7 @@ def _write(
     others = [Scaled(one, store) for one in sources_of(encoded, models, seed, None)[1:]]
     if task.C and len(models) < len(config.sources):
         others.append(Scaled(best_windows(store, spans, select), store))
-    others += [Scaled(_Beside(name, one), store) for name, one in beside.items()]
+    others += [Scaled(Beside(name, one), store) for name, one in beside.items()]
     pairs, matches = score(track([sae, *others], "concepts") if task.C else [], task)
     shelf.write_table(work / "pairs.parquet", pairs)
     shelf.write_table(work / "matches.parquet", matches)

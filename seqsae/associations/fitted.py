@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from seqsae.activations.store import Store
 from seqsae.associations.confounders import Confounders
+from seqsae.associations.observations import position_of
 from seqsae.associations.ranks import midranks
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
@@ -19,7 +20,7 @@ FOLDS = 5
 
 
 class Position:
-    """Token level: the mean of the target at each position, learnt on select. Subject level: the number of rows."""
+    """Rows and events: the mean of the target at each position (of an event: its first row's), learnt on select. Subjects: the number of rows."""
 
     name = "position"
 
@@ -27,7 +28,7 @@ class Position:
         self.store = store
 
     def label(self, aim: Target) -> str:
-        return "mean at the position" if aim.unit == "token" else "length"
+        return "length" if aim.unit == "subject" else "mean at the position"
 
     def scores(self, aim: Target, select: Units, test: Units) -> np.ndarray:
         """[test units]."""
@@ -38,7 +39,7 @@ class Position:
             x = length[select.chosen][known]
             falls = (midranks(x) - (len(x) + 1) / 2) @ midranks(y[known]) < 0
             return length[test.chosen] * (-1 if falls else 1)
-        position = self.store.rows["position"].to_numpy().astype(np.int64)
+        position = position_of(self.store, aim.unit).astype(np.int64)
         return means(position[select.chosen], y, position[test.chosen])
 
 
@@ -72,10 +73,10 @@ class TokenLast:
         return f"last of {self.chosen[aim.covariate, aim.category]}"
 
     def scores(self, aim: Target, select: Units, test: Units) -> np.ndarray | None:
-        """[test units]; None at token level and where no tokens have families."""
+        """[test units]; None for rows and events and where no tokens have families."""
         y = aim.y[select.chosen]
         known = np.isfinite(y)
-        if aim.unit == "token" or not self.families or not known.any():
+        if aim.unit != "subject" or not self.families or not known.any():
             return None
         ranks = midranks(y[known]) - (known.sum() + 1) / 2
         best, family = max(
@@ -117,10 +118,10 @@ class Linear:
         return f"ridge on {self.told}"
 
     def scores(self, aim: Target, select: Units, test: Units) -> np.ndarray | None:
-        """[test units]; None at token level and where select holds one value only."""
+        """[test units]; None for rows and events and where select holds one value only."""
         y = aim.y[select.chosen]
         known = np.isfinite(y)
-        if aim.unit == "token" or len(np.unique(y[known])) < 2:
+        if aim.unit != "subject" or len(np.unique(y[known])) < 2:
             return None
         key = np.packbits(known).tobytes()
         if key not in self._ridges:  # targets known of the same units share what takes time

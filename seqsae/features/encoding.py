@@ -16,10 +16,12 @@ from seqsae.errors import SeqsaeError
 from seqsae.features.examples import examples
 from seqsae.features.placing import placed
 from seqsae.features.profile import profile
-from seqsae.features.sources import as_csr, blocks, token_codes
+from seqsae.features.sources import BLOCK, as_csr, blocks, token_codes
 from seqsae.progress import track
 from seqsae.sae.base import SAE
 from seqsae.sae.room import stability
+
+KEPT_ROWS = 1 << 22  # of a view whose codes are held in memory once they were read
 
 
 class Encoded:
@@ -37,18 +39,24 @@ class Encoded:
     @cached_property
     def matrix(self) -> sp.csr_array:
         """[N, width] codes of every row of the view."""
-        parts = [shelf.read_parquet(path) for path in self.artefact.files("codes-")]
-        codes = pl.concat(parts)
-        counts = np.bincount(codes["row"].to_numpy(), minlength=self.store.n_rows)
-        indptr = np.concatenate([[0], np.cumsum(counts)])
-        return sp.csr_array(
-            (codes["value"].to_numpy(), codes["feature"].to_numpy(), indptr),
-            shape=(self.store.n_rows, len(self.labels)),
-        )
+        return self._codes(0, len(self.artefact.files("codes-")))
 
     def values(self, rows: np.ndarray) -> sp.csr_array:
-        """[len(rows), width]."""
-        return self.matrix[rows]
+        """[len(rows), width]; of a large view the files that hold the rows are read, and no others."""
+        if self.store.n_rows <= KEPT_ROWS or not len(rows):
+            return self.matrix[rows]
+        first, last = int(rows.min()) // BLOCK, int(rows.max()) // BLOCK + 1
+        return self._codes(first, last)[rows - first * BLOCK]
+
+    def _codes(self, first: int, last: int) -> sp.csr_array:
+        """[rows, width] of the files from `first` up to `last`, each of which holds BLOCK rows."""
+        start, stop = first * BLOCK, min(last * BLOCK, self.store.n_rows)
+        codes = pl.concat([shelf.read_parquet(path) for path in self.artefact.files("codes-")[first:last]])
+        counts = np.bincount(codes["row"].to_numpy() - start, minlength=stop - start)
+        return sp.csr_array(
+            (codes["value"].to_numpy(), codes["feature"].to_numpy(), np.concatenate([[0], np.cumsum(counts)])),
+            shape=(stop - start, len(self.labels)),
+        )
 
     @cached_property
     def profile(self) -> pl.DataFrame:

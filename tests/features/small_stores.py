@@ -31,6 +31,7 @@ def store_of(
     view: str = "full",
     shard_samples: int = 7,
     times=None,
+    event=None,
 ) -> Store:
     """A store at site `site`.
 
@@ -41,6 +42,7 @@ def store_of(
         split, cluster: one a subject.
         subject: [samples]; default: sample i is subject i.
         times: [samples] prediction times; default: none.
+        event: [rows]; default: each row of a sample is an event of its own.
     """
     n_rows = np.asarray(n_rows)
     total, n_subjects = int(n_rows.sum()), len(n_rows) if subject is None else int(np.max(subject)) + 1
@@ -71,7 +73,7 @@ def store_of(
         {
             "row": np.arange(total, dtype=np.int64),
             "sample": np.repeat(np.arange(len(n_rows), dtype=np.uint32), n_rows),
-            "event": place,
+            "event": place if event is None else np.asarray(event, dtype=np.uint32),
             "position": place,
             "time": pl.Series([None] * total, dtype=pl.Datetime("us")),
             "token": pl.Series(tokens, dtype=pl.String),
