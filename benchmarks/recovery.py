@@ -4,8 +4,10 @@ Parts (--only): demo (the demo's own SAEs); causal (next event, read at every ev
 events guessed from both sides, read at hidden places and at all). For each: the model's loss between code frequencies
 and an oracle who knows all states, the dense probe, and by level (token, spell, conjunction, person) the mean F1 and
 AUROC of the best unit on held-out persons for SAEs, residual and MLP neurons, PCA, ICA, a random dictionary, an SAE
-on a model that never learnt, and the tokens themselves; how many features other seeds find too. Everything in steps
-and epochs, one thread. --quick: one seed, fewer lives.
+on a model that never learnt, and the tokens themselves; how many features other seeds find too. And links: of the ties that
+were planted between concepts and covariates, how many are `supported`, for the concepts themselves and for the SAE; and of
+covariates that no concept moves, how many have any supported feature, over fresh cohorts. Everything in steps and epochs, one
+thread. --quick: one seed, fewer lives, two cohorts.
 """
 
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 from bars import Bars, parser
 from recovered.contest import contest
 from recovered.demo import demo
+from recovered.links import COHORTS, links
 from recovered.study import CAUSAL, MASKED, OBSERVED
 
 from seqsae.pipeline import limited_threads
@@ -24,16 +27,19 @@ KINDS = {"causal": CAUSAL, "masked": MASKED, "observed": OBSERVED}
 
 def main() -> None:
     options = parser(__doc__.splitlines()[0])
-    options.add_argument("--only", default="demo,causal,masked,observed", help="parts, with commas between")
+    options.add_argument("--only", default="demo,causal,masked,observed,links", help="parts, with commas between")
     options.add_argument("--seeds", type=int, default=3, help="seeds of data and model")
+    options.add_argument("--cohorts", type=int, help=f"links: fresh cohorts of lives ({COHORTS})")
     options = options.parse_args()
     bars, out = Bars(), Path(options.out) / "recovery"
     with shown(), limited_threads(1):
         for part in options.only.split(","):
-            if part not in ("demo", *KINDS):
-                sys.exit(f"recovery: no part {part!r}; choose from demo, {', '.join(KINDS)}")
+            if part not in ("demo", "links", *KINDS):
+                sys.exit(f"recovery: no part {part!r}; choose from demo, {', '.join(KINDS)}, links")
             if part == "demo":
                 demo(Path(options.out), bars, options.quick)
+            elif part == "links":
+                links(out, bars, options.quick, options.cohorts)
             else:
                 contest(KINDS[part], out, bars, options.quick, options.seeds)
             sys.stdout.flush()

@@ -7,7 +7,7 @@ from pathlib import Path
 from bars import Bars
 
 from seqsae import pipeline
-from seqsae.associations.concept_scores import concepts, found
+from seqsae.associations.concept_scores import concept_table, found
 from seqsae.examples_folder import EXAMPLES
 from seqsae.features.encoding import encode
 
@@ -41,7 +41,7 @@ def demo(out: Path, bars: Bars, quick: bool) -> None:
 def f1_table(study: pipeline.Study, sae, seed: int) -> dict[tuple[str, str], float]:
     """(source, level) to mean F1 of the best unit; the random dictionary of each seed is another one."""
     encoded = encode(sae, study.first, out=study.out.with_name("seeds"))
-    table = found(concepts(encoded, study.data, seed=seed))
+    table = found(concept_table(encoded, study.data.covariates, seed))
     return {(row["source"], row["level"]): row["f1"] for row in table.iter_rows(named=True)}
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import torch
-from sklearn.decomposition import FastICA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -13,29 +12,14 @@ from recovered.study import HIDDEN, SITES, Recovered
 from seqsae.activations.store import Store
 from seqsae.associations.concept_scores import concept_labels, score_source
 from seqsae.associations.units import Units
+from seqsae.features.ica import Ica
+from seqsae.features.neurons import MlpNeurons
 from seqsae.features.sources import Dictionary, FeatureSource, Neurons, Pca, Tokens, TokensSeen, random_directions
 from seqsae.sae.base import SAE
 from seqsae.sae.quality.dictionaries import best_match
 
-PROBE_ROWS, ICA_ROWS = 30_000, 20_000
+PROBE_ROWS = 30_000
 MATCHED = 0.7  # decoder cosine
-
-
-class Ica:
-    """Independent components of a site, fitted on rows of the train split."""
-
-    name = "ica"
-
-    def __init__(self, store: Store, site: str):
-        self.store, self.site = store, site
-        rows = store.rows_in("train")
-        sample = rows[:: max(1, len(rows) // ICA_ROWS)]
-        self._fit = FastICA(whiten="unit-variance", random_state=0, max_iter=500, tol=1e-3)
-        self._fit.fit(store.read(site, sample).double().numpy())
-        self.labels = [f"component {i}" for i in range(store.sites[site])]
-
-    def values(self, rows: np.ndarray) -> np.ndarray:
-        return self._fit.transform(self.store.read(self.site, rows).double().numpy()).astype(np.float32)
 
 
 def scored(learnt: Recovered, unlearnt: Recovered) -> pl.DataFrame:
@@ -51,7 +35,7 @@ def scored(learnt: Recovered, unlearnt: Recovered) -> pl.DataFrame:
 def _sources(learnt: Recovered, unlearnt: Recovered) -> list[tuple[str, FeatureSource]]:
     store = learnt.store
     found: list[tuple[str, FeatureSource]] = [("input", Tokens(store)), ("input", TokensSeen(store))]
-    found += [(site, _named(Neurons(store, site), "mlp-neuron")) for site in HIDDEN]
+    found += [(site, MlpNeurons(store, [site])) for site in HIDDEN]
     for site in SITES:
         saes = learnt.saes(site)
         found += [(site, Dictionary(store, site, sae, f"sae-{seed}")) for seed, sae in enumerate(saes)]
@@ -59,11 +43,6 @@ def _sources(learnt: Recovered, unlearnt: Recovered) -> list[tuple[str, FeatureS
         found += [(site, random_directions(store, site, saes[0], learnt.seed + 1))]
         found += [(site, Dictionary(unlearnt.store, site, unlearnt.saes(site)[0], "random-model"))]
     return found
-
-
-def _named(source: FeatureSource, name: str) -> FeatureSource:
-    source.name = name
-    return source
 
 
 def probed(learnt: Recovered, site: str) -> dict[str, float]:

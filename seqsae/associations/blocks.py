@@ -4,15 +4,19 @@ What the covariates need (scores, null models given the confounders) is made onc
 of scores, residuals and their variances. A block is ranked once for both screens.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from seqsae.associations.adjusted import adjusted_tests
 from seqsae.associations.ranks import Matrix, RankMatrix, rank_excess
 from seqsae.associations.screen import Prepared, Screen, checked, crude_tests
 from seqsae.errors import SeqsaeError
+
+NON_ZEROS = 1 << 25
+"""Numbers of a feature matrix that are ranked and tested at a time."""
 
 
 class Covariates(NamedTuple):
@@ -49,6 +53,18 @@ def screen_blocks(blocks: Iterable[Matrix], covariates: Covariates, min_support:
     if not found:
         raise SeqsaeError("no block of features was given to the screen; give one matrix [units, features] at least")
     return [joined(list(parts)) for parts in zip(*found, strict=True)]
+
+
+def in_blocks(values: Matrix) -> Iterator[Matrix]:
+    """Features of `values` [n, F] in blocks of about NON_ZEROS numbers; one block if they are fewer."""
+    held = values.nnz if sparse.issparse(values) else values.size
+    if held <= NON_ZEROS:
+        yield values
+        return
+    values = values.tocsc() if sparse.issparse(values) else values
+    width = max(1, int(values.shape[1] * NON_ZEROS / held))
+    for first in range(0, values.shape[1], width):
+        yield values[:, first : first + width]
 
 
 def joined(parts: list[Screen]) -> Screen:

@@ -26,10 +26,10 @@ class Chance:
     stratum: np.ndarray | None
     """[units] within which labels of subjects change places; None: anywhere."""
 
-    def diagnostics(self, pooling: str | None, ranks: RankMatrix, crude: Screen, beyond: Screen) -> pl.DataFrame:
-        """Schema `diagnostics`: a row an aim, of the tests `crude` and `beyond` the confounders of the features `ranks`."""
+    def diagnostics(self, pooling: str | None, crude: Screen, beyond: Screen, maxima: list[np.ndarray]) -> pl.DataFrame:
+        """Schema `diagnostics`: a row an aim, of the tests `crude` and `beyond` the confounders; `maxima` of each block of features."""
         tested = np.isfinite(crude.p)
-        null = self.null_95(ranks, tested)
+        null = ceiling(maxima)
         tests = ((crude.z, tested), (beyond.z, np.isfinite(beyond.p)))
         plain, adjusted = (inflation(np.where(there, z, np.nan)) for z, there in tests)
         rows = [
@@ -44,36 +44,44 @@ class Chance:
         ]  # fmt: skip
         return schema.check_table(pl.DataFrame(rows, infer_schema_length=None), "diagnostics", "diagnostics")
 
-    def null_95(self, ranks: RankMatrix, tested: np.ndarray) -> np.ndarray:
-        """[c] what the best of all `tested` [F, c] features reaches in one run of twenty with permuted labels; NaN where none is.
+    def maxima(self, ranks: RankMatrix, tested: np.ndarray) -> np.ndarray:
+        """[B, c] what the best of the `tested` [F, c] features reaches under each of B permutations; NaN where none is tested.
 
-        Subjects: labels of whole clusters change places, within strata. Rows: the labels of each sample are turned round by a
-        random number of places, so that what neighbours have to do with each other stays.
+        Subjects: labels of whole clusters change places, within strata. Rows and events: the labels of each sample are turned round by a
+        random number of places, so that what neighbours have to do with each other stays. Every block of features sees the
+        same permutations.
         """
         # Of the time to an event there is no such effect: the C-index of every feature under every permutation takes too long.
         y = np.column_stack([aim.y[self.here.chosen] * (np.nan if aim.is_survival else 1) for aim in self.aims])
         binary = np.array([aim.is_binary for aim in self.aims])
         if not self.plan.n:
-            return np.full(len(self.aims), np.nan)
+            return np.empty((0, len(self.aims)))
         if self.here.unit == "subject":
-            return max_t(ranks, y, self.here.cluster, self.stratum, self.plan, binary, tested).null_95
+            found = max_t(ranks, y, self.here.cluster, self.stratum, self.plan, binary, tested)
+            return np.where(tested.any(axis=0), found.effect_maxima, np.nan)
         columns = zip(y.T, binary, tested.T, strict=True)
-        return np.array([self._turned(ranks, *one, [self.plan.seed, j]) for j, one in enumerate(columns)])
+        return np.column_stack([self._turned(ranks, *one, [self.plan.seed, j]) for j, one in enumerate(columns)])
 
-    def _turned(self, ranks: RankMatrix, y: np.ndarray, binary: bool, tested: np.ndarray, seed: list[int]) -> float:
+    def _turned(
+        self, ranks: RankMatrix, y: np.ndarray, binary: bool, tested: np.ndarray, seed: list[int]
+    ) -> np.ndarray:
         if not tested.any():
-            return np.nan
+            return np.full(self.plan.n, np.nan)
         rng = np.random.default_rng(seed)
-        _, start, counts = np.unique(
-            self.here.store.row_sample[self.here.chosen], return_index=True, return_counts=True
-        )
+        _, start, counts = np.unique(self.here.sample, return_index=True, return_counts=True)
         filled = np.where(np.isfinite(y), y, np.nanmedian(y))[:, None]
         scores = (filled if binary else scores_of(filled, np.array([False])))[:, 0]
         width, best = max(1, BLOCK // len(y)), []
         for first in range(0, self.plan.n, width):
             turns = [_turn(start, counts, rng) for _ in range(min(width, self.plan.n - first))]
             best.append(_largest(ranks, scores[np.column_stack(turns)], binary, tested))
-        return float(np.quantile(np.concatenate(best), 0.95, method="higher"))
+        return np.concatenate(best)
+
+
+def ceiling(maxima: list[np.ndarray]) -> np.ndarray:
+    """[c] what the best of all features reaches in one run of twenty by luck, from the `maxima` [B, c] of blocks of them; NaN without any."""
+    best = np.fmax.reduce(maxima)
+    return np.quantile(best, 0.95, axis=0, method="higher") if len(best) else np.full(best.shape[1], np.nan)
 
 
 def _turn(start: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

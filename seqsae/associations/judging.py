@@ -14,9 +14,10 @@ from seqsae.associations.verdicts import verdicts
 from seqsae.features.sources import FeatureSource
 from seqsae.sae.base import SAE
 
-RIVALS = {"token": ("token", "token-last"), "position": ("position",)}
+RIVALS = {"token": ("token", "token-last", "token-pair"), "position": ("position",)}
 """What a feature must beat, by the verdict that it gets if it does not."""
 KEYS = ["covariate", "category", "unit"]
+NOT_ADJUSTED = "not adjusted: the confounders leave nothing to test"
 
 
 class Judged(NamedTuple):
@@ -36,11 +37,14 @@ def judged(bench: Bench, aims: list[Target], sources: list[FeatureSource], sibli
     """
     tables, told = zip(*[screened_table(bench, group) for group in by_unit(aims)], strict=True)
     diagnostics = pl.concat(told)
-    table = given_tokens(bench, aims, scored(bench, aims, with_choice(pl.concat(tables), bench.config)))
+    tokens = [source for source in sources if source.name in RIVALS["token"]]
+    table = given_tokens(bench, aims, scored(bench, aims, with_choice(pl.concat(tables), bench.config)), tokens)
     baselines = baseline_table(bench.encoded, sources, aims, bench.config)
     table = replicated(bench, aims, _beside(table, baselines), siblings)
     null = diagnostics.select(*KEYS, "pooling", "null_95")
     table = table.join(null, on=[*KEYS, "pooling"], how="left", nulls_equal=True, maintain_order="left")
+    no_more = pl.col("effect_adjusted").is_null() & pl.col("p_select").is_not_null() & pl.col("note").is_null()
+    table = table.with_columns(note=pl.when(no_more).then(pl.lit(NOT_ADJUSTED)).otherwise("note"))
     table = table.with_columns(verdict=verdicts(table, bench.config.smallest, bench.config.smallest_adjusted))
     found = schema.check_table(table.select(*schema.columns("associations")), "associations", "associations")
     return Judged(found, baselines, diagnostics)
@@ -54,4 +58,6 @@ def _beside(table: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
         rivals = best.agg(pl.col("effect").max().alias(f"rival_{name}"))
         table = table.join(rivals, on=KEYS, how="left", nulls_equal=True, maintain_order="left")
         table = table.with_columns((pl.col(f"rival_{name}") - nothing).alias(f"rival_{name}"))
-    return table
+    # Of a subject the position is the length of the record, which every adjusted effect is beyond already.
+    at_rows = pl.when(pl.col("unit") != "subject").then("rival_position")
+    return table.with_columns(rival_position=at_rows)

@@ -3,13 +3,15 @@
 Letters: n units, q columns of confounders Z (with the constant), x the feature's mid-ranks, of mean 0 and standard deviation 1.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg, stats
 
 from seqsae.associations.effects import rank_influence
-from seqsae.associations.nulls import basis
+from seqsae.associations.freedom import quantile
+from seqsae.associations.nulls import basis, logistic_fit
 from seqsae.associations.ranks import midranks
 from seqsae.associations.screens import times_of
 from seqsae.associations.survival.refit import refit
@@ -19,6 +21,7 @@ from seqsae.associations.units import Units
 
 STEPS = 50
 NOT_PROPORTIONAL = 0.001  # p of the test of proportional hazards from which it is said
+TOLD = 1e-6  # share of a covariate's variance below which its confounders tell it without error
 FARTHEST = 12.0  # log odds a standard deviation; an estimate beyond it is on its way to infinity
 
 
@@ -42,19 +45,52 @@ def ranked(x: np.ndarray) -> np.ndarray:
     return ranks / sd if sd > 0 else np.zeros(len(x))
 
 
-def refitted(aim: Target, x: np.ndarray, here: Units, z: np.ndarray) -> tuple[Adjusted, str | None]:
-    """The adjusted effect of values x [units] on a target, and what a reader must know of it."""
+def refitter(aim: Target, here: Units, z: np.ndarray) -> Callable[[np.ndarray], tuple[Adjusted, str | None]]:
+    """Gives, for values x [units] of a feature, the adjusted effect on a target, and what a reader must know of it."""
     if aim.is_survival:
         known, times = times_of(here, aim, z)
-        return (
-            (NOTHING, "nobody has the event")
-            if times is None
-            else _hazard(x[known], times, z[known], here.cluster[known])
+        cluster = here.cluster[known]
+        return lambda x: (
+            (NOTHING, "nobody has the event") if times is None else _hazard(x[known], times, z[known], cluster)
         )
     y = aim.y[here.chosen]
     known = np.isfinite(y) & np.isfinite(z).all(axis=1)
-    found = (odds_ratio if aim.is_binary else partial_spearman)(x[known], y[known], z[known], here.cluster[known])
-    return found, "separated: Firth's estimate" if found.separated else None
+    why = f"collinear: {aim.same_as} says the same" if aim.same_as else _undefined(y[known], z[known], aim.is_binary)
+    if why:
+        return lambda x: (NOTHING, why)
+    y, told, cluster = y[known], _told(z[known]), here.cluster[known]  # what every feature shares
+    effect = _odds_ratio if aim.is_binary else _partial_spearman
+
+    def of(x: np.ndarray) -> tuple[Adjusted, str | None]:
+        found = effect(x[known], y, told, cluster, 0.95)
+        if np.isnan(found.value):
+            varies = len(np.unique(x[known])) > 1
+            return found, "collinear: the confounders tell the feature" if varies else "the feature does not vary here"
+        return found, "separated: Firth's estimate" if found.separated else None
+
+    return of
+
+
+def _undefined(y: np.ndarray, z: np.ndarray, binary: bool) -> str | None:
+    """Why no feature has an effect on y [n] beyond z [n, q]; None if one can have."""
+    if len(np.unique(y)) < 2:
+        return "nobody has a value and all confounders" if not len(y) else "one value among those with all confounders"
+    told = _told(z)
+    if told.shape[1] >= len(y):
+        return "as many confounders as units"
+    if binary:
+        mu = logistic_fit(y, told)
+        left = (mu * (1 - mu)).mean()
+    else:
+        ranks = midranks(y) - (len(y) + 1) / 2
+        left = ((ranks - told @ (told.T @ ranks) / len(y)) ** 2).mean()
+    spread = y.var() if binary else (ranks**2).mean()
+    return "collinear: the confounders tell the covariate" if left < TOLD * spread else None
+
+
+def _told(z: np.ndarray) -> np.ndarray:
+    """[n, <= q + 1] basis of the constant and the confounders."""
+    return basis(np.column_stack([np.ones(len(z)), z]))
 
 
 def _hazard(x: np.ndarray, times: Times, z: np.ndarray, cluster: np.ndarray) -> tuple[Adjusted, str | None]:
@@ -74,7 +110,11 @@ def odds_ratio(x: np.ndarray, y: np.ndarray, z: np.ndarray, cluster: np.ndarray,
     confounders separate the classes the likelihood has no maximum: Firth's (1993) penalised estimate then, with its own
     information, and that is said.
     """
-    z = basis(np.column_stack([np.ones(len(x)), z]))
+    return _odds_ratio(x, y, _told(z), cluster, confidence)
+
+
+def _odds_ratio(x: np.ndarray, y: np.ndarray, z: np.ndarray, cluster: np.ndarray, confidence: float) -> Adjusted:
+    """The same for confounders from `_told`."""
     r = ranked(x)
     left = r - z @ (z.T @ r) / len(x)
     if (left**2).mean() < 1e-9 or len(np.unique(y)) < 2:
@@ -128,10 +168,14 @@ def partial_spearman(
     """Correlation of the ranks of x and y [n], both less what z [n, q] tells of them by least squares.
 
     Interval on the Fisher z scale from each unit's influence, through its own ranks and through those of all others (Hoeffding
-    1948), summed by cluster; without confounders it is `effects.spearman`.
+    1948), summed by cluster, and the t quantile of `freedom`; without confounders it is `effects.spearman`.
     """
+    return _partial_spearman(x, y, _told(z), cluster, confidence)
+
+
+def _partial_spearman(x: np.ndarray, y: np.ndarray, z: np.ndarray, cluster: np.ndarray, confidence: float) -> Adjusted:
+    """The same for confounders from `_told`."""
     n = len(x)
-    z = basis(np.column_stack([np.ones(n), z]))
     u, v = ((midranks(values) - (n + 1) / 2) / n for values in (x, y))
     e, f = (part - z @ (z.T @ part) / n for part in (u, v))
     var_e, var_f = (e * e).mean(), (f * f).mean()
@@ -146,8 +190,9 @@ def partial_spearman(
     clusters = member.max() + 1
     if clusters <= z.shape[1] + 3 or abs(rho) > 1 - 1e-9:
         return Adjusted(rho, -1.0, 1.0)
-    variance = _sandwich((influence - influence.mean()) / n, member) * n / max(n - z.shape[1], 1)
-    half = stats.t.ppf((1 + confidence) / 2, clusters - 1) * np.sqrt(variance) / (1 - rho**2)
+    influence = (influence - influence.mean()) / n
+    variance = _sandwich(influence, member) * n / max(n - z.shape[1], 1)
+    half = quantile(np.bincount(member, influence), 1 - confidence) * np.sqrt(variance) / (1 - rho**2)
     centre = np.arctanh(rho)
     return Adjusted(rho, float(np.tanh(centre - half)), float(np.tanh(centre + half)))
 

@@ -1,5 +1,6 @@
 """Every feature against every target: chosen on the select split, scored on the test split, crudely and beyond the confounders."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -7,16 +8,19 @@ import polars as pl
 import scipy.sparse as sp
 
 from seqsae.associations.baselines import effect_of
+from seqsae.associations.blocks import in_blocks, joined
 from seqsae.associations.chance import Chance
 from seqsae.associations.confounders import Confounders
-from seqsae.associations.fdr import benjamini_hochberg, holm
+from seqsae.associations.fdr import benjamini_hochberg, benjamini_yekutieli, holm
+from seqsae.associations.observations import UNITS
 from seqsae.associations.permutation import Plan
-from seqsae.associations.ranks import RankMatrix, rank_excess
-from seqsae.associations.refits import refitted
+from seqsae.associations.ranks import Matrix, RankMatrix, rank_excess
+from seqsae.associations.refits import refitter
 from seqsae.associations.screen import Screen
 from seqsae.associations.screens import beyond, crude_screen
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
+from seqsae.associations.within_strata import as_column, within_strata
 from seqsae.config import AssociateConfig
 from seqsae.features.encoding import Encoded
 from seqsae.progress import track
@@ -40,11 +44,13 @@ class Both(NamedTuple):
 
     crude: Screen
     beyond: Screen
+    alike: tuple[np.ndarray, np.ndarray] | None = None
+    """(effect, p) [F, c] within strata."""
 
 
 def by_unit(aims: list[Target]) -> list[list[Target]]:
     """Targets grouped by what one observation is."""
-    return [group for unit in ("subject", "token") if (group := [aim for aim in aims if aim.unit == unit])]
+    return [group for unit in UNITS if (group := [aim for aim in aims if aim.unit == unit])]
 
 
 def screened_table(bench: Bench, aims: list[Target]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -55,11 +61,26 @@ def screened_table(bench: Bench, aims: list[Target]) -> tuple[pl.DataFrame, pl.D
     window = bench.encoded.store.view
     chance = Chance(here, aims, Plan(bench.config.permutations, bench.seed), bench.confounders.strata(here))
     for pooling in track(pooled.poolings, "screen"):
-        ranks = rank_excess(pooled.make(pooling))
-        both = screened(bench, here, aims, ranks, bench.config.min_support)
-        told.append(chance.diagnostics(pooling, ranks, both.crude, both.beyond))
+        both, maxima = _by_blocks(bench, here, aims, pooled.make(pooling), chance)
+        told.append(chance.diagnostics(pooling, both.crude, both.beyond, maxima))
         parts += [_screen_rows(aim, pooling, window, j, both) for j, aim in enumerate(aims)]
     return pl.concat(parts), pl.concat(told)
+
+
+def _by_blocks(
+    bench: Bench, here: Units, aims: list[Target], values: Matrix, chance: Chance
+) -> tuple[Both, list[np.ndarray]]:
+    """The screens of all features, and what chance brings of each block of them."""
+    found, maxima = [], []
+    for columns in in_blocks(values):
+        ranks = rank_excess(columns)
+        one = screened(bench, here, aims, ranks, bench.config.min_support)
+        maxima.append(chance.maxima(ranks, np.isfinite(one.crude.p)))
+        strata = within_strata(bench.confounders, here, aims, columns, bench.config.min_support)
+        found.append((one.crude, one.beyond, strata))
+    crude, adjusted, strata = zip(*found, strict=True)
+    alike = tuple(np.concatenate(part) for part in zip(*strata, strict=True))
+    return Both(joined(list(crude)), joined(list(adjusted)), alike), maxima
 
 
 def screened(bench: Bench, here: Units, aims: list[Target], ranks: RankMatrix, min_support: int) -> Both:
@@ -69,7 +90,7 @@ def screened(bench: Bench, here: Units, aims: list[Target], ranks: RankMatrix, m
 
 
 def _screen_rows(aim: Target, pooling: str | None, window: str, j: int, both: Both) -> pl.DataFrame:
-    crude, adjusted = both
+    crude, adjusted, alike = both
     width = len(crude.effect)
     return pl.DataFrame(
         {
@@ -89,6 +110,8 @@ def _screen_rows(aim: Target, pooling: str | None, window: str, j: int, both: Bo
             "effect_adjusted": pl.Series(adjusted.effect[:, j]).fill_nan(None),
             "p_select_adjusted": pl.Series(adjusted.p[:, j]).fill_nan(None),
             "z_select_adjusted": pl.Series(adjusted.z[:, j]).fill_nan(None),
+            "effect_stratified": as_column(alike[0][:, j]),
+            "p_select_stratified": as_column(alike[1][:, j]),
         }
     )
 
@@ -106,10 +129,11 @@ def with_choice(table: pl.DataFrame, config: AssociateConfig) -> pl.DataFrame:
     """
     crude, adjusted = pl.col("p_select"), pl.col("p_select_adjusted")
     p = table.select(p=(2 * pl.min_horizontal(crude, adjusted)).clip(0, 1))["p"]
-    q = benjamini_hochberg(p.fill_null(float("nan")).to_numpy())
+    values = p.fill_null(float("nan")).to_numpy()
+    q, q_any = benjamini_hochberg(values), benjamini_yekutieli(values)
     by_beyond = (adjusted < crude).fill_null(crude.is_null()) | pl.col("effect").is_null()
     size = pl.when(by_beyond).then("effect_adjusted").otherwise(pl.col("effect") - nothing())
-    return table.with_columns(pl.Series("q_select", q).fill_nan(None)).with_columns(
+    return table.with_columns(q_select=as_column(q), q_select_by=as_column(q_any)).with_columns(
         (pl.col("q_select") <= config.q).fill_null(False).alias("selected"),
         pl.when(size < 0).then(-1.0).otherwise(1.0).alias("direction"),
         p_either=p,
@@ -124,7 +148,7 @@ def nothing() -> pl.Expr:
 SCORES = {
     "at": pl.UInt32, "n": pl.UInt32, "n_positive": pl.UInt32, "effect": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64,
     "p_test": pl.Float64, "effect_adjusted": pl.Float64, "ci_low_adjusted": pl.Float64, "ci_high_adjusted": pl.Float64,
-    "p_test_adjusted": pl.Float64, "note": pl.String,
+    "p_test_adjusted": pl.Float64, "effect_stratified": pl.Float64, "note": pl.String,
 }  # fmt: skip
 
 
@@ -146,7 +170,7 @@ def scored(bench: Bench, aims: list[Target], table: pl.DataFrame) -> pl.DataFram
                 if len(chosen):
                     scores.append(_score_target(bench, here, aim, columns, chosen))
     found = pl.concat(scores) if scores else pl.DataFrame(schema=SCORES)
-    kept = ("effect", "effect_adjusted", "n", "n_positive")
+    kept = ("effect", "effect_adjusted", "effect_stratified", "n", "n_positive")
     table = table.join(found, on="at", how="left", suffix="_new", maintain_order="left").with_columns(
         *[pl.when("selected").then(f"{name}_new").otherwise(name).alias(name) for name in kept]
     )
@@ -168,8 +192,12 @@ def _score_target(bench: Bench, here: Units, aim: Target, columns: sp.csc_array,
     values = columns[:, features]
     both = screened(bench, here, [aim], rank_excess(values), 1)
     order = np.argsort(chosen["p_either"].to_numpy(), kind="stable")
-    refitted = set(order[: bench.config.refits].tolist())
-    ends = [_ends(bench, here, aim, values, both, i, i in refitted) for i in range(len(features))]
+    refit = refitter(aim, here, bench.confounders.of(here.unit)[here.chosen])
+    fully = set(order[: bench.config.refits].tolist())
+    ends = [
+        _refitted(here, aim, values[:, [i]].toarray().ravel(), refit) if i in fully else _to_first_order(aim, both, i)
+        for i in range(len(features))
+    ]
     names = ("effect", "ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted", "ci_high_adjusted", "note")
     return pl.DataFrame(
         {
@@ -178,6 +206,7 @@ def _score_target(bench: Bench, here: Units, aim: Target, columns: sp.csc_array,
             "n_positive": [_positive(aim, both.crude.n_positive[0])] * len(features),
             "p_test": both.crude.p[:, 0],
             "p_test_adjusted": both.beyond.p[:, 0],
+            "effect_stratified": within_strata(bench.confounders, here, [aim], values, 1)[0][:, 0],
             **dict(zip(names, map(list, zip(*ends, strict=True)), strict=True)),
         },
         schema_overrides=SCORES,
@@ -185,15 +214,17 @@ def _score_target(bench: Bench, here: Units, aim: Target, columns: sp.csc_array,
     ).select(list(SCORES)).with_columns(pl.col(pl.Float64).fill_nan(None))  # fmt: skip
 
 
-def _ends(bench: Bench, here: Units, aim: Target, values: sp.csc_array, both: Both, i: int, refit: bool) -> tuple:  # noqa: PLR0913
-    """(effect, ci_low, ci_high, effect_adjusted, its ci_low and ci_high, note) of feature i."""
-    if not refit:
-        plain = (None,) * 3 if aim.is_survival else (both.crude.effect[i, 0], *steps(both.crude, i, aim.nothing))
-        return *plain, both.beyond.effect[i, 0], *steps(both.beyond, i), "intervals to first order"
-    x = values[:, [i]].toarray().ravel()
+def _refitted(here: Units, aim: Target, x: np.ndarray, refit: Callable) -> tuple:
+    """(effect, ci_low, ci_high, effect_adjusted, its ci_low and ci_high, note) of values x [units]."""
     crude = effect_of(aim, x, here)
-    fitted, note = refitted(aim, x, here, bench.confounders.of(here.unit)[here.chosen])
+    fitted, note = refit(x)
     return crude.value, crude.ci_low, crude.ci_high, fitted.value, fitted.ci_low, fitted.ci_high, note
+
+
+def _to_first_order(aim: Target, both: Both, i: int) -> tuple:
+    """The same of feature i, from the tests alone."""
+    crude = (None,) * 3 if aim.is_survival else (both.crude.effect[i, 0], *steps(both.crude, i, aim.nothing))
+    return *crude, both.beyond.effect[i, 0], *steps(both.beyond, i), "intervals to first order"
 
 
 def steps(found: Screen, i: int, nothing: float = 0.0) -> tuple[float, float]:

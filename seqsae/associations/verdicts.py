@@ -8,11 +8,17 @@ not-selected      q on the select split is above the level
 not-replicated    the test split shows less than d in that direction, crudely and adjusted (intervals wholly below it)
 confounded        the crude effect replicates, and the adjusted interval lies within (-d, d)
 inconclusive      the adjusted effect does not replicate, or is smaller than d: too little power for any other word
-token-readout     the best token, or the last token of a family, does at least as well, or beyond it the interval lies within (-d, d)
-position-readout  the same of where a row stands
-inconclusive      beyond the best token the interval reaches to 0
+token-readout     beyond the best tokens the interval lies within (-d, d); or one of them does at least as well, and tells the covariate
+                  outright or leaves less than d, or an interval that reaches to 0
+position-readout  of rows: where they stand does at least as well
+inconclusive      beyond the best tokens the interval reaches to 0
 unstable          fewer than two thirds of the SAE seeds repeat it
 supported         all else
+
+The best tokens are the single token, the last token of a family of codes and the two tokens side by side that say most of the
+covariate on select; what is beyond them is beyond all at once. One of them may be stronger than a feature only because the covariate
+has several causes: so it counts against a feature of which it leaves nothing. It tells the covariate outright if its own effect is
+within OUTRIGHT of the largest there is: then nothing is left to tell beyond it.
 
 An effect *replicates* if its Holm-corrected p on the test split is at most 0.05 and its interval excludes 0 in that direction.
 """
@@ -21,6 +27,7 @@ import polars as pl
 
 LEVEL = 0.05
 SEEDS = 2 / 3
+OUTRIGHT = 0.02  # of the whole way from no tie to a perfect one
 
 VERDICTS = (
     "supported", "unstable", "token-readout", "position-readout", "confounded", "inconclusive", "not-replicated", "not-selected",
@@ -33,7 +40,7 @@ def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> 
     Args:
         table: `selected`; `direction` (1 or -1, on select); `effect`, `ci_low`, `ci_high`, `p_test_holm`, all of these again as
             `..._adjusted`; `effect_name`; `rival_token` and `rival_position` (the baseline's effect, null without one);
-            `effect_given_token` and its interval (null without a token); `replicated_seeds`, `n_seeds` (null if one seed).
+            `effect_given_token` and its interval (null without tokens); `replicated_seeds`, `n_seeds` (null if one seed).
         smallest, smallest_adjusted: d on either scale.
     """
     s = pl.col("direction")
@@ -43,12 +50,15 @@ def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> 
     crude_holds = _replicates(crude, pl.col("p_test_holm"))
     holds = _replicates(beyond, pl.col("p_test_adjusted_holm")) & (beyond["effect"] >= smallest_adjusted)
     size = (pl.col("effect") - centre).abs()
+    says_more = ((given["low"] > 0) & (given["effect"] >= smallest_adjusted)).fill_null(False)
+    outright = pl.col("rival_token") >= (1 - OUTRIGHT) * (1 - centre)
     rules = [
         (~pl.col("selected"), "not-selected"),
         ((crude["high"] < smallest) & (beyond["high"] < smallest_adjusted), "not-replicated"),
         (crude_holds & _within(beyond, smallest_adjusted), "confounded"),
         (~holds.fill_null(False), "inconclusive"),
-        ((size <= pl.col("rival_token")) | _within(given, smallest_adjusted), "token-readout"),
+        (_within(given, smallest_adjusted), "token-readout"),
+        ((size <= pl.col("rival_token")) & (outright | ~says_more), "token-readout"),
         (size <= pl.col("rival_position"), "position-readout"),
         (given["low"] <= 0, "inconclusive"),
         (pl.col("replicated_seeds") < SEEDS * pl.col("n_seeds"), "unstable"),

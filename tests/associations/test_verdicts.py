@@ -43,7 +43,13 @@ CASES = [
     ("unstable", {"replicated_seeds": 2, "n_seeds": 4}),
     ("inconclusive", {"ci_low_given_token": -0.1}),
     ("position-readout", {"rival_position": 0.2}),
-    ("token-readout", {"rival_token": 0.2001}),
+    ("supported", {"rival_token": 0.3}),  # the token's tie is another one
+    ("token-readout", {"rival_token": 0.2001, "ci_low_given_token": -0.1}),
+    ("token-readout", {"rival_token": 0.2001, "effect_given_token": 0.09, "ci_low_given_token": 0.05}),
+    ("token-readout", {"rival_token": 0.2001, "effect_given_token": None, "ci_low_given_token": None, "ci_high_given_token": None}),
+    ("token-readout", {"rival_token": 0.495}),  # nothing is left to tell beyond it
+    ("token-readout", {"effect_name": "spearman", "effect": 0.2, "ci_low": 0.1, "ci_high": 0.3, "rival_token": 0.99}),
+    ("supported", {"effect_name": "spearman", "effect": 0.2, "ci_low": 0.1, "ci_high": 0.3, "rival_token": 0.9}),
     ("token-readout", {"effect_given_token": 0.01, "ci_low_given_token": -0.05, "ci_high_given_token": 0.09}),
     ("inconclusive", {"effect_given_token": 0.01, "ci_low_given_token": -0.15, "ci_high_given_token": 0.2}),
     ("inconclusive", {"p_test_adjusted_holm": 0.06}),

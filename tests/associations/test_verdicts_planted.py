@@ -145,7 +145,7 @@ def test_who_has_no_age_is_left_out_or_has_a_level_of_its_own(world, capsys):
         z = made.of("subject")
     assert made.names == ["age", "region", "log rows"]
     assert z.shape == (N, 4 + 5 + 1) and (np.isfinite(z).all(axis=1) == ~gone).all()
-    assert f"confounder age: {gone.sum()} of 1,600 have no value and are left out" in capsys.readouterr().err
+    assert f"confounder 'age': {gone.sum()} of 1,600 have no value and are left out" in capsys.readouterr().err
     assert made.of("token").shape[0] == store.n_rows
     given = covariates(columns)
     entries = [
@@ -176,7 +176,7 @@ SURVIVAL = {"name": "death", "type": "survival", "time": "t", "event": "d", "ent
         ({"t": ["1", "x", "3"]}, "column 't', row 1: 'x' is no number; give years or days"),
         ({"d": [True, False, "maybe"]}, "column 'd', row 2: 'maybe' is neither yes nor no"),
         ({"d": [0, 0, None]}, "nobody has the event"),
-        ({"t0": [0.0, 5.0, 0.0]}, "row 1 .* enters at or after the end of its time"),
+        ({"t0": [0.0, 5.0, 0.0]}, "row 1 .* is no later than the entry"),
     ],
 )
 def test_follow_up_that_cannot_be_is_one_line(changed, told):
