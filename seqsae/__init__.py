@@ -10,6 +10,7 @@ The tour, in the order in which data passes through the rooms:
     seqsae.evaluate(model, data, saes), seqsae.steer(...)   faithfulness
     table = seqsae.associate(codes, data.covariates)        associations
     found = seqsae.concepts(codes, data)                    single units against annotated and planted concepts
+    reads = seqsae.probe(codes, data)                       probes on few or all units, out of fold
     seqsae.atlas(saes), seqsae.report(table, out=...)       maps, pages
     seqsae.run("study.toml")                                all of it
 
@@ -36,6 +37,7 @@ _WHERE = {
     "steer": "seqsae.faithfulness.steering_room",
     "associate": "seqsae.associations.room",
     "concepts": "seqsae.associations.concept_room",
+    "probe": "seqsae.pages.probes_room",
     "atlas": "seqsae.maps.room",
     "report": "seqsae.pages.room",
     "run": "seqsae.pipeline",

@@ -4,15 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqsae import shelf
+from seqsae.activations.harvesting import harvest
+from seqsae.associations.beside import RANDOM_MODEL
 from seqsae.associations.concept_room import Concepts, concepts
 from seqsae.associations.leading import leading
+from seqsae.associations.room import Associated, associate
 from seqsae.associations.targets import is_pooled
 from seqsae.config import FaithfulnessConfig, RunConfig
 from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.faithfulness.room import Faithful, evaluate
 from seqsae.features.encoding import Encoded, encode
 from seqsae.ledger import note_opening
+from seqsae.models.contract import SequenceModel
+from seqsae.models.randomised import shuffle_weights
 from seqsae.pages.layers_room import Layer, layers
+from seqsae.pages.probes_room import Probed, probe
 from seqsae.progress import say
 from seqsae.sae.base import SAE
 from seqsae.sae.room import train
@@ -61,6 +67,70 @@ def has_concepts(study: Study) -> bool:
     return True
 
 
+def associated(study: Study, encoded: Mapping[str, Encoded]) -> dict[str, Associated]:
+    """Features against covariates in each of these views."""
+    config, covariates, others = study.config, study.data.covariates, beside(study)
+    with study.stage("associate"):
+        made = {
+            view: associate(
+                codes, covariates, out=study.out, config=config.associate, seed=config.seed, beside=others[view]
+            )
+            for view, codes in encoded.items()
+        }
+    for one in made.values():
+        note_opening(study.out / "ledger.json", one.artefact)
+    return made
+
+
+def beside(study: Study, more: Mapping[str, Encoded] | None = None) -> dict[str, dict[str, Encoded]]:
+    """View to the features that stand beside its own, by name: those given, and those of the shuffled model.
+
+    Raises:
+        SeqsaeError: features of a view that is not harvested.
+    """
+    given = {**study.beside, **(more or {})}
+    if RANDOM_MODEL in study.config.also and RANDOM_MODEL not in given:
+        given |= {} if study.random_model is None else {RANDOM_MODEL: study.random_model}
+    views = [view.folder for view in study.config.harvest.views]
+    for name, one in given.items():
+        if one.store.view not in views:
+            raise SeqsaeError(
+                f"beside {name!r}: {one.path} is of view {one.store.view!r}; the config harvests {', '.join(views)}"
+            )
+    return {view: {name: one for name, one in given.items() if one.store.view == view} for view in views}
+
+
+def random_model(study: Study) -> Encoded | None:
+    """One seed of the SAE trained anew on the model with shuffled weights, under RUN/random-model; None where that cannot be done."""
+    with study.stage(RANDOM_MODEL):
+        model = study.open_model()
+        if not shuffle_weights(model, study.config.seed):
+            say(f"{RANDOM_MODEL} left out: model {model.name!r} shows no weights to shuffle")
+            return None
+        try:
+            return _learnt_of(study, model)
+        except SeqsaeError as cause:  # such as activations that the number format cannot hold
+            say(f"{RANDOM_MODEL} left out: {cause}")
+            return None
+
+
+def _learnt_of(study: Study, model: SequenceModel) -> Encoded:
+    """The first view of another model harvested at the SAE's site, and its own SAE's features."""
+    config, out = study.config, study.out / RANDOM_MODEL
+    site = config.sae.site or config.harvest.sites[-1]
+    reading = config.harvest.model_copy(update={"sites": (site,), "views": config.harvest.views[:1]})
+    acts = harvest(model, study.data, reading.views[0], out=out, config=reading, seed=config.seed)
+    options = {"site": site, "seeds": 1, "seed": config.seed, "device": config.device}
+    saes = train(acts, config.sae.architecture, config=config.sae, out=out, **options)
+    return encode(saes, acts, out=out, config=config.features)
+
+
+def annotated(study: Study) -> Concepts:
+    """Concepts in the view that the report is of."""
+    codes = study.told.encoded
+    return scored(study, codes, beside(study)[codes.store.view])
+
+
 def scored(study: Study, codes: Encoded, beside: Mapping[str, Encoded]) -> Concepts:
     """Annotated concepts against single units of one view."""
     config, data = study.config, study.data
@@ -107,3 +177,15 @@ def _layer(study: Study, site: str) -> Layer:
         codes = encode(saes, acts, out=study.out, config=config.features)
     few = config.faithfulness.model_copy(update={"features": 0, "covariates": (), "rows": ("all",), "beside": ()})
     return Layer(codes, judged(study, saes, few), scored(study, codes, {}) if has_concepts(study) else None)
+
+
+def probed(study: Study) -> dict[str, Probed]:
+    """Probes of every view in which there is anything to be probed, and a page of each."""
+    config, made = study.config, {}
+    for view in config.harvest.views:
+        if study.has_targets(view.name):
+            codes = study.encoded[view.folder]
+            with study.stage("probe"):
+                made[view.folder] = probe(codes, study.data, out=study.out, config=config.probe, seed=config.seed)
+            note_opening(study.out / "ledger.json", made[view.folder].artefact, "probe")
+    return made

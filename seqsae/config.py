@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, field_validator
 
+from seqsae.caption_options import CaptionConfig
 from seqsae.options import Room, parse, read_toml
+from seqsae.probe_options import ProbeConfig
 from seqsae.training_options import SaeConfig
 from seqsae.training_options import SweepConfig as SweepConfig
 
@@ -108,15 +110,20 @@ class AssociateConfig(Room):
     """Pairs a covariate and pooling, the most telling ones, whose intervals are refitted; the others' are to first order."""
     baselines: tuple[
         Literal[
-            "confounders", "token", "token-seen", "token-last", "position", "composition", "neuron", "pca", "random-dictionary",
-            "dense-probe",
+            "confounders", "token", "token-seen", "token-last", "token-pair", "position", "composition", "neuron", "mlp-neuron",
+            "pca", "ica", "random-dictionary", "k-sparse-1", "k-sparse-2", "k-sparse-5", "k-sparse-10", "k-sparse-50", "dense-probe",
         ], ...,
     ] = (
-        "confounders", "token", "token-last", "position", "neuron", "pca", "random-dictionary", "dense-probe",
+        "confounders", "token", "token-last", "token-pair", "position", "neuron", "mlp-neuron", "pca", "ica", "random-dictionary",
+        "k-sparse-1", "k-sparse-5", "k-sparse-50", "dense-probe",
     )  # fmt: skip
     """Sources whose best unit, chosen on the select split, stands beside every feature (planted concepts have their own)."""
+    mlp_sites: tuple[str, ...] = ()
+    """Harvested sites whose dimensions are `mlp-neuron`; none: those spelled as an MLP's hidden layer, such as `blocks.1.mlp.hidden`."""
     resplits: int = Field(0, ge=0)
     """Random splits of the held-out clusters on which selection and scoring are repeated; 0: none."""
+    captions: CaptionConfig = CaptionConfig()
+    """A rule in words for each feature: `[associate.captions]`."""
 
 
 class ConceptsConfig(Room):
@@ -240,11 +247,13 @@ class RunConfig(Room):
     harvest: HarvestConfig
     sae: SaeConfig = SaeConfig()
     features: FeaturesConfig = FeaturesConfig()
-    also: tuple[Literal["faithfulness", "concepts"], ...] = ("faithfulness", "concepts")
-    """What a run does besides, where it can: judge the SAE by the model's own loss, score annotated concepts."""
+    also: tuple[Literal["faithfulness", "concepts", "random-model"], ...] = ("faithfulness", "concepts")
+    """What a run does besides, where it can: judge the SAE by the model's own loss, score annotated concepts; `random-model`: train it
+    on the same model with its weights shuffled as well, and set those features beside."""
     faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     associate: AssociateConfig = AssociateConfig()
     concepts: ConceptsConfig = ConceptsConfig()
+    probe: ProbeConfig = ProbeConfig()
     layers: LayersConfig = LayersConfig()
     atlas: AtlasConfig = AtlasConfig()
     report: ReportConfig = ReportConfig()

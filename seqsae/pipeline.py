@@ -12,12 +12,11 @@ from seqsae.activations.harvesting import harvest
 from seqsae.activations.store import Store
 from seqsae.activations.views import view_of
 from seqsae.associations.concept_room import Concepts
-from seqsae.associations.room import Associated, associate
+from seqsae.associations.room import Associated
 from seqsae.config import RunConfig
 from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.room import Faithful
 from seqsae.features.encoding import Encoded, encode
-from seqsae.ledger import note_opening
 from seqsae.maps.room import atlas
 from seqsae.models.contract import SequenceModel
 from seqsae.models.opening import open_model
@@ -52,6 +51,8 @@ class Study:
             moved = self.config.records.model_copy(update={"path": str(data)})
             self.config = self.config.model_copy(update={"records": moved})
         self.seconds: dict[str, float] = {}
+        self.beside: dict[str, Encoded] = {}
+        """Features of other studies that `associated` sets beside, by name, each in the view it is of."""
 
     def check(self) -> None:
         """Look up every name in config and data before anything long is begun. Raises SeqsaeError for one that is not there."""
@@ -59,7 +60,7 @@ class Study:
         for view in self.config.harvest.views:
             view_of(self.data, view.name)
         besides.check_data(self)
-        if not any(self._has_targets(view.name) for view in self.config.harvest.views):
+        if not any(self.has_targets(view.name) for view in self.config.harvest.views):
             raise SeqsaeError(
                 "there is nothing to tie features of whole records to, only labels at prediction times; read the views of the "
                 f'label tables, as in views = [{{ name = "{next(iter(self.data.labels), "label table")}" }}], or give covariates'
@@ -92,14 +93,18 @@ class Study:
 
     @cached_property
     def model(self) -> SequenceModel:
+        with self.stage("model"):
+            return self.open_model()
+
+    def open_model(self) -> SequenceModel:
+        """The model, with a module of its own each time."""
         room, data = self.config.model, self.data
         extra = {} if self.config.device == "cpu" else {"device": self.config.device}
-        with self.stage("model"):
-            path = room.path if room.train is None else self._trained_model(data).path
-            extra |= {} if path is None else {"path": path}
-            if twice := sorted(room.options.keys() & extra.keys()):
-                raise SeqsaeError(f"model: {twice[0]} stands in [model.options] and beside it; give it once")
-            return open_model(room.name, **room.options, **extra)
+        path = room.path if room.train is None else self._trained_model(data).path
+        extra |= {} if path is None else {"path": path}
+        if twice := sorted(room.options.keys() & extra.keys()):
+            raise SeqsaeError(f"model: {twice[0]} stands in [model.options] and beside it; give it once")
+        return open_model(room.name, **room.options, **extra)
 
     @cached_property
     def acts(self) -> dict[str, Store]:
@@ -162,29 +167,24 @@ class Study:
 
     @cached_property
     def associated(self) -> dict[str, Associated]:
-        room, encoded, covariates = self.config.associate, self.encoded, self.data.covariates
-        names = {view.folder: view.name for view in self.config.harvest.views}
-        with self.stage("associate"):
-            made = {
-                view: associate(codes, covariates, out=self.out, config=room, seed=self.config.seed)
-                for view, codes in encoded.items()
-                if self._has_targets(names[view])
-            }
-        for one in made.values():
-            note_opening(self.out / "ledger.json", one.artefact)
-        return made
+        """Features tied to covariates by view; what stands in `beside` is among the baselines."""
+        encoded, names = self.encoded, {view.folder: view.name for view in self.config.harvest.views}
+        return besides.associated(self, {view: encoded[view] for view in encoded if self.has_targets(names[view])})
+
+    @cached_property
+    def random_model(self) -> Encoded | None:
+        """The same SAE on the same model with its weights shuffled, in the first view, if a run is to set it beside."""
+        return besides.random_model(self)
 
     def concepts(self, beside: Mapping[str, Encoded] | None = None) -> dict[str, Concepts]:
         """Concepts against single units by view; `beside` as in `concepts`, each in the view it is of."""
-        mine = {view: {} for view in self.encoded}
-        for name, one in (beside or {}).items():
-            mine[one.store.view][name] = one
+        mine = besides.beside(self, beside or {})
         return {view: besides.scored(self, codes, mine[view]) for view, codes in self.encoded.items()}
 
     @cached_property
     def annotated(self) -> Concepts | None:
         """Concepts in the view that the report is of, if a run is to score them and anything is annotated."""
-        return besides.scored(self, self.told.encoded, {}) if besides.has_concepts(self) else None
+        return besides.annotated(self) if besides.has_concepts(self) else None
 
     @cached_property
     def faithful(self) -> Faithful | None:
@@ -201,7 +201,7 @@ class Study:
         """What map and report are of: the first view, or the first that has something to be tied to."""
         return self.associated.get(self.first.view) or next(iter(self.associated.values()))
 
-    def _has_targets(self, view: str) -> bool:
+    def has_targets(self, view: str) -> bool:
         """Whether there is anything to tie features of a view to; labels belong to their own views."""
         return view != "full" or bool(self.data.covariates.schema["covariates"]) or not self.data.labels
 

@@ -17,6 +17,8 @@ SHARED = {
     "config",
     "options",
     "training_options",
+    "caption_options",
+    "probe_options",
     "plugins",
     "shelf",
     "hashing",

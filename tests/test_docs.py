@@ -58,7 +58,12 @@ def rooms() -> dict[str, type[config.Room]]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, config.Room):
             found[name] = field.annotation
     views = get_args(config.HarvestConfig.model_fields["views"].annotation)[0]
-    return {**found, "harvest.views": views, "sae.sweep": config.SweepConfig}
+    return {
+        **found,
+        "harvest.views": views,
+        "sae.sweep": config.SweepConfig,
+        "associate.captions": config.CaptionConfig,
+    }
 
 
 # The tables that are written into README between `<!-- name -->` and `<!-- /name -->`.

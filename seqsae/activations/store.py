@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from seqsae import schema, shelf
+from seqsae.activations.events import Events, events_of
 from seqsae.errors import SeqsaeError
 
 
@@ -76,6 +77,11 @@ class Store:
     def row_split(self) -> np.ndarray:
         """[N] split of each row, as text."""
         return self.subjects["split"].to_numpy()[self.row_subject]
+
+    @cached_property
+    def events(self) -> Events:
+        """Rows by sample and event."""
+        return events_of(self.row_sample, self.rows["event"].to_numpy())
 
     @property
     def n_rows(self) -> int:

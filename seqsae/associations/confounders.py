@@ -1,20 +1,23 @@
 """What every association is adjusted for: the covariates declared as confounders or strata, and always the length of the record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from seqsae.activations.store import Store
+from seqsae.associations.observations import position_of, sample_of, split_of
+from seqsae.associations.ranks import midranks
 from seqsae.associations.splines import knots, spline
-from seqsae.associations.targets import per_sample, row_values
+from seqsae.associations.targets import Target, annotations_of, per_sample, values_at
 from seqsae.associations.units import Units
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
 from seqsae.records.covariates import Covariates, numbers
 
 ROLES = ("confounder", "stratum")
+NUMERIC = ("ordinal", "continuous")
 RARE = 20  # units of a level; levels with fewer are taken together
 DUMMIES = 5  # an ordinal confounder of at most so many values has one column a value
 
@@ -43,36 +46,82 @@ class Confounders:
         for entry in self.entries:
             if entry["level"] == "subject":
                 parts.append(_columns(entry, per_sample(self.covariates.table, entry["name"], self.store)))
-        return np.column_stack(parts)
+            else:
+                annotations_of(self.covariates, entry["name"])
+                say(f"confounder {entry['name']!r} is of level {entry['level']}: subjects are not adjusted for it")
+        found = np.column_stack(parts)
+        self._say_if_too_many(found.shape[1])
+        return found
+
+    def _say_if_too_many(self, q: int) -> None:
+        for part in ("select", "test"):
+            n = int((split_of(self.store, "subject") == part).sum())
+            if q + 2 >= n > 0:
+                say(
+                    f"the confounders make {q:,} columns for {n:,} samples of the {part} split: nothing can be adjusted; take fewer"
+                )
 
     @cached_property
     def by_row(self) -> np.ndarray:
-        """[N, q] the same of each row's sample, where the row stands in it, and confounders of level token."""
-        place = np.log1p(self.store.rows["position"].to_numpy().astype(float))
-        parts = [self.by_sample[self.store.row_sample], spline(place, knots(place))]
+        """[N, q] the same of each row's sample, where the row stands in it, and confounders of level token and event."""
+        return self._placed("token")
+
+    @cached_property
+    def by_event(self) -> np.ndarray:
+        """[E, q] the same of each event, which stands where its first row stands."""
+        return self._placed("event")
+
+    def _placed(self, unit: str) -> np.ndarray:
+        place = np.log1p(position_of(self.store, unit).astype(float))
+        parts = [self.by_sample[sample_of(self.store, unit)], spline(place, knots(place))]
         for entry in self.entries:
-            if entry["level"] == "token":
-                parts.append(_columns(entry, row_values(self.covariates.annotations, entry["name"], self.store)))
+            if entry["level"] != "subject":
+                spans = annotations_of(self.covariates, entry["name"])
+                parts.append(_columns(entry, values_at(spans, entry["name"], self.store, unit)))
         return np.column_stack(parts)
 
     def strata(self, here: Units) -> np.ndarray | None:
         """[units] the stratum of each, of all covariates of that role; None without any."""
         names = [entry["name"] for entry in self.entries if entry["role"] == "stratum" and entry["level"] == "subject"]
-        if not names or here.unit == "token":
+        if not names or here.unit != "subject":
             return None
         columns = [per_sample(self.covariates.table, name, self.store).cast(pl.String).fill_null("") for name in names]
         whole = pl.DataFrame(columns).select(pl.concat_str(pl.all(), separator="\0")).to_series()
         return whole.rank("dense").to_numpy().astype(np.int64)[here.chosen]
 
+    def with_twins(self, aims: list[Target]) -> list[Target]:
+        """The aims, those of numbers that a confounder of subjects repeats being marked so, and that is said."""
+        names = [one["name"] for one in self.entries if one["level"] == "subject" and one["type"] in NUMERIC]
+        column = {name: per_sample(self.covariates.table, name, self.store).cast(pl.Float64) for name in names}
+        found = []
+        for aim in aims:
+            numeric = aim.unit == "subject" and aim.kind in NUMERIC
+            twin = next((name for name in names if numeric and _same_order(aim.y, column[name].to_numpy())), None)
+            if twin is not None:
+                say(
+                    f"covariate {aim.covariate!r} says the same as {twin!r}, which it is adjusted for: no effect beyond it"
+                )
+            found.append(replace(aim, same_as=twin))
+        return found
+
     def of(self, unit: str) -> np.ndarray:
         """[units, q]."""
-        return self.by_row if unit == "token" else self.by_sample
+        return {"token": lambda: self.by_row, "event": lambda: self.by_event, "subject": lambda: self.by_sample}[unit]()
+
+
+def _same_order(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two columns [n], where both are known, put their units in the same order, or in the very opposite one."""
+    known = np.isfinite(a) & np.isfinite(b)
+    if known.sum() < 3:
+        return False
+    one, other = midranks(a[known]), midranks(b[known])
+    return np.array_equal(one, other) or np.array_equal(one, known.sum() + 1 - other)
 
 
 def _columns(entry: dict, values: pl.Series) -> np.ndarray:
-    if entry["type"] == "survival":
+    if values.null_count() == len(values):
         raise SeqsaeError(
-            f"covariate {entry['name']!r}: a survival covariate cannot be a {entry['role']}; make it a target"
+            f"{entry['role']} {entry['name']!r} is missing for everybody in this view; take it out of the schema"
         )
     if entry["type"] in ("binary", "categorical"):
         return _kept(_levels(values.cast(pl.String)), values, entry, "level")
@@ -84,11 +133,22 @@ def _columns(entry: dict, values: pl.Series) -> np.ndarray:
 
 
 def _kept(made: np.ndarray, values: pl.Series, entry: dict, usual: str) -> np.ndarray:
-    """The columns, NaN for who is left out because the value is missing; how many is said."""
+    """The columns, NaN for who is left out because the value is missing; how many is said.
+
+    Raises:
+        SeqsaeError: values that are all rare, which would adjust for nothing.
+    """
+    if not made.shape[1] and values.n_unique() > 1:
+        raise SeqsaeError(
+            f"{entry['role']} {entry['name']!r}: each of its {values.drop_nulls().n_unique():,} values has fewer than {RARE} of "
+            f"{len(values):,} units, so that nothing is left to adjust for; group its values"
+        )
+    if not made.shape[1]:
+        say(f"{entry['role']} {entry['name']!r} has one value in this view: there is nothing to adjust for")
     if (entry.get("missing") or usual) == "level" or not values.null_count():
         return made
     say(
-        f"confounder {entry['name']}: {values.null_count():,} of {len(values):,} have no value and are left out of what is adjusted for it"
+        f"{entry['role']} {entry['name']!r}: {values.null_count():,} of {len(values):,} have no value and are left out of what is adjusted for it"
     )
     made = made.copy()
     made[values.is_null().to_numpy()] = np.nan

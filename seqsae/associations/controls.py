@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from seqsae import schema
-from seqsae.associations.judging import judged
+from seqsae.associations.judging import RIVALS, judged
 from seqsae.associations.screening import Bench
 from seqsae.associations.targets import Target, cluster_codes
 from seqsae.associations.units import Units
@@ -27,7 +27,8 @@ def controls(bench: Bench, sources: list[FeatureSource], siblings: list[SAE]) ->
     """
     planted = _planted(bench)
     aims = [*_meaningless(bench), *([] if planted is None else [planted[0]])]
-    rivals = [source for source in sources if source.name in ("token", "token-last", "position")]
+    names = [name for rivals in RIVALS.values() for name in rivals]
+    rivals = [source for source in sources if source.name in names]
     found = judged(bench, aims, rivals, siblings).associations
     rows = [_row(found, aim, None if planted is None or aim is not planted[0] else planted[1]) for aim in aims]
     return schema.check_table(pl.DataFrame(rows, infer_schema_length=None), "controls", "controls")

@@ -33,7 +33,8 @@ def beyond(here: Units, aims: list[Target], ranks: RankMatrix, z: np.ndarray, mi
     filled = np.where(there[:, None], z, 0)
 
     def plain(some: list[Target]) -> Screen:
-        y = np.where(there[:, None], _values(here, some), np.nan)
+        free = np.array([aim.same_as is None for aim in some])
+        y = np.where(there[:, None] & free, _values(here, some), np.nan)
         return screen_adjusted(ranks, y, filled, here.cluster, min_support, _binary(some), here.repeats)
 
     return _each(

@@ -1,6 +1,7 @@
 """Targets: each covariate, or each category of one, as a column of numbers over the units of a view.
 
-A unit is a sample of the view (level subject) or a row (level token). NaN: missing, or not in this comparison.
+A unit is a sample of the view (level subject), an event of a sample (level event) or a row (level token). NaN: missing, or not in
+this comparison.
 """
 
 from dataclasses import dataclass, replace
@@ -9,9 +10,11 @@ import numpy as np
 import polars as pl
 
 from seqsae.activations.store import Store
+from seqsae.associations.observations import cluster_codes, split_of, subject_of
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
-from seqsae.records.covariates import Covariates, as_text, numbers
+from seqsae.records.columns import as_text, listed
+from seqsae.records.covariates import Covariates, check_levels, numbers
 from seqsae.records.follow_up import PARTS, column_of
 
 TESTED = ("target", "negative-control")  # the other roles are what associations are adjusted for
@@ -27,11 +30,13 @@ class Target:
     kind: str
     """binary, categorical, ordinal, continuous."""
     unit: str
-    """subject or token."""
+    """subject, event or token."""
     y: np.ndarray
     """[units] float64: 0 and 1, or any increasing scale, or the time at which observation ended; NaN where it does not count."""
     follow: np.ndarray | None = None
-    """[units, 2] survival: when observation began, and whether the event ended it."""
+    """[units, 3] survival: when observation began, whether the event ended it, and whether a competing event did."""
+    same_as: str | None = None
+    """The confounder that puts all units in the same order, so that beyond it there is no effect; None: no such one."""
 
     @property
     def is_binary(self) -> bool:
@@ -60,9 +65,9 @@ def targets(covariates: Covariates, store: Store) -> list[Target]:
             continue
         if entry["type"] == "survival":
             found.append(_of_follow_up(entry, covariates, store))
-        elif entry["level"] == "token" and is_pooled(store):
+        elif entry["level"] != "subject" and is_pooled(store):
             say(f"covariate {entry['name']!r}: annotations hold at single events, and rows here are pooled: not tested")
-        elif entry["level"] == "token":
+        elif entry["level"] != "subject":
             found += _of_annotations(entry, covariates, store)
         else:
             found += _of_column(entry, covariates, store)
@@ -72,6 +77,28 @@ def targets(covariates: Covariates, store: Store) -> list[Target]:
 
 def supported(found: list[Target], covariates: Covariates, store: Store) -> list[Target]:
     """The targets with enough clusters on either side in the select and in the test split; how many have not is said."""
+    kept, lost = _parted(found, covariates, store)
+    for line in lost:
+        say(f"{line}: not tested")
+    return kept
+
+
+def why_none(found: list[Target], covariates: Covariates, store: Store) -> str:
+    """Why none of the targets is `supported`."""
+    lost, entries = _parted(found, covariates, store)[1], covariates.schema["covariates"]
+    if lost:
+        why = "; ".join(lost[:3]) + ("; ..." if len(lost) > 3 else "")
+    elif entries and not any(entry["role"] in TESTED for entry in entries):
+        why = f"{listed([entry['name'] for entry in entries])}: no role is target; give it to what is to be tested"
+    elif entries:
+        why = f"{listed([entry['name'] for entry in entries])}: nothing of it can be compared in this view"
+    else:
+        why = "there is none; add covariates to the schema, or annotations or labels to the data"
+    return f"no covariate has enough subjects in the select and test splits to be tied to anything: {why}"
+
+
+def _parted(found: list[Target], covariates: Covariates, store: Store) -> tuple[list[Target], list[str]]:
+    """The targets with enough clusters, and a line for each covariate that has others."""
     least = {entry["name"]: entry.get("min_level_n") or MIN_LEVEL_N for entry in covariates.schema["covariates"]}
     kept, lost = [], {}
     for target in found:
@@ -79,17 +106,17 @@ def supported(found: list[Target], covariates: Covariates, store: Store) -> list
         if min(clusters_on_a_side(target, store, split) for split in ("select", "test")) >= needed:
             kept.append(target)
         else:
-            lost.setdefault((target.covariate, needed), []).append(target.category)
-    for (covariate, needed), categories in lost.items():
-        what = (
-            ""
-            if categories == [None]
-            else f" ({len(categories)} categories: {', '.join(categories[:4])}{', ...' if len(categories) > 4 else ''})"
-        )
-        say(
-            f"covariate {covariate}{what}: fewer than {needed} clusters on one side in the select or the test split: not tested"
-        )
-    return kept
+            lost.setdefault((target.covariate, target.kind, needed), []).append(target.category)
+    return kept, [_too_few(*key, categories) for key, categories in lost.items()]
+
+
+def _too_few(covariate: str, kind: str, needed: int, categories: list[str | None]) -> str:
+    where = f"fewer than {needed} clusters"
+    if kind in ("binary", "categorical"):
+        what = f"{len(categories)} categor{'y' if len(categories) == 1 else 'ies'}: {listed(categories)}"
+        return f"covariate {covariate!r} ({what}): {where} on one side in the select or the test split"
+    side = "have the event" if kind == "survival" else "are off its commonest value"
+    return f"covariate {covariate!r}: {where} {side} in the select or the test split"
 
 
 def is_pooled(store: Store) -> bool:
@@ -99,7 +126,7 @@ def is_pooled(store: Store) -> bool:
 
 def _without_empty(target: Target, store: Store) -> Target:
     """A sample without rows is no observation: its pooled zeros are no values of any unit."""
-    if target.unit == "token":
+    if target.unit != "subject":
         return target
     y = np.where(store.samples["n_rows"].to_numpy() > 0, target.y, np.nan)
     return replace(target, y=y)
@@ -113,10 +140,11 @@ def _of_follow_up(entry: dict, covariates: Covariates, store: Store) -> Target:
         for part, name in parts.items()
     }
     entered = column.get("entry", np.zeros(len(column["time"])))
-    event = np.where(column.get("competing", 0) == 1, 0.0, column["event"])
+    competed = column.get("competing", np.zeros(len(entered))) == 1
+    event = np.where(competed, 0.0, column["event"])
     known = np.isfinite(column["time"]) & np.isfinite(event) & np.isfinite(entered)
     y = np.where(known, column["time"], np.nan)
-    return Target(entry["name"], None, "survival", "subject", y, np.column_stack([entered, event]))
+    return Target(entry["name"], None, "survival", "subject", y, np.column_stack([entered, event, competed]))
 
 
 def _of_column(entry: dict, covariates: Covariates, store: Store) -> list[Target]:
@@ -169,34 +197,44 @@ def _within(entry: dict, column: pl.Series, strata: list[pl.Series]) -> list[Tar
 
 
 def _of_annotations(entry: dict, covariates: Covariates, store: Store) -> list[Target]:
-    values = row_values(covariates.annotations, entry["name"], store)
+    name, unit = entry["name"], entry["level"]
+    spans = annotations_of(covariates, name)
     if entry["type"] in ("ordinal", "continuous"):
-        y = numbers(values, entry, "annotations").fill_null(float("nan")).to_numpy()
-        return [Target(entry["name"], None, entry["type"], "token", y)]
-    annotated = covariates.annotations.filter(pl.col("covariate") == entry["name"])["sample"].unique()
-    counts = np.isin(store.row_subject, annotated.to_numpy())
-    spans = covariates.annotations.filter(pl.col("covariate") == entry["name"])
+        y = numbers(values_at(spans, name, store, unit), entry, "annotations").fill_null(float("nan")).to_numpy()
+        return [Target(name, None, entry["type"], unit, y)]
+    counts = np.isin(subject_of(store, unit), spans["sample"].unique().to_numpy())
     categories = spans["value"].unique().sort()
+    check_levels(name, len(categories), len(spans), "annotations")
     if entry["type"] == "binary":
         categories = [_positive(entry, spans["value"])]
     found = []
     for category in categories:
-        held = row_values(spans.filter(pl.col("value") == category), entry["name"], store)
+        held = values_at(spans.filter(pl.col("value") == category), name, store, unit)
         y = held.is_not_null().cast(pl.Float64).to_numpy().copy()
         y[~counts] = np.nan
-        found.append(Target(entry["name"], category, entry["type"], "token", y))
+        found.append(Target(name, category, entry["type"], unit, y))
     return found
 
 
-def row_values(annotations: pl.DataFrame, covariate: str, store: Store) -> pl.Series:
-    """[N] the annotation's value at each row, null where none holds. Keyed by subject and event, so it fits every view."""
+def annotations_of(covariates: Covariates, name: str) -> pl.DataFrame:
+    """The annotations of one covariate. Raises SeqsaeError if there are none."""
+    there = covariates.annotations
+    spans = None if there is None else there.filter(pl.col("covariate") == name)
+    if spans is None or not len(spans):
+        raise SeqsaeError(f"covariate {name!r} is in no annotation; give annotations, or take it out of the schema")
+    return spans
+
+
+def values_at(annotations: pl.DataFrame, covariate: str, store: Store, unit: str) -> pl.Series:
+    """[units] the annotation's value at each row or event, null where none holds. Keyed by subject and event, so it fits every view."""
     spans = annotations.filter(pl.col("covariate") == covariate)
     events = spans.select(
         pl.col("sample").alias("subject"), pl.int_ranges("start", "end", dtype=pl.UInt32).alias("event"), "value"
     ).explode("event")
-    rows = pl.DataFrame({"subject": store.row_subject, "event": store.rows["event"]})
+    event = store.events.event if unit == "event" else store.rows["event"]
+    units = pl.DataFrame({"subject": subject_of(store, unit), "event": event}, schema_overrides={"event": pl.UInt32})
     first = events.unique(["subject", "event"], keep="first", maintain_order=True)
-    return rows.join(first, on=["subject", "event"], how="left", maintain_order="left")["value"]
+    return units.join(first, on=["subject", "event"], how="left", maintain_order="left")["value"]
 
 
 def _of_labels(covariates: Covariates, store: Store) -> list[Target]:
@@ -211,10 +249,13 @@ def _of_labels(covariates: Covariates, store: Store) -> list[Target]:
         if values.null_count() == len(values):
             continue
         name = f"{store.view.removesuffix('-masked')} {column.removesuffix('_value')}"
+        if any(entry["name"] == name for entry in covariates.schema["covariates"]):
+            raise SeqsaeError(f"covariate {name!r} is called like a label of the view {store.view!r}; rename it")
         if column in ("boolean_value", "categorical_value"):
             kind = "binary" if column == "boolean_value" else "categorical"
             text = values.cast(pl.String)
             categories = ["true"] if kind == "binary" else text.drop_nulls().unique().sort()
+            check_levels(name, len(categories), len(text), f"labels {store.view!r}")
             found += [_one({"name": name, "type": kind}, text, category) for category in categories]
         else:
             found.append(
@@ -223,23 +264,20 @@ def _of_labels(covariates: Covariates, store: Store) -> list[Target]:
     return found
 
 
-def cluster_codes(store: Store, unit: str) -> np.ndarray:
-    """[units] int: number of each unit's cluster."""
-    per_subject = store.subjects["cluster"].rank("dense").to_numpy().astype(np.int64) - 1
-    return per_subject[store.row_subject if unit == "token" else store.samples["subject"].to_numpy()]
-
-
-def split_of(store: Store, unit: str) -> np.ndarray:
-    """[units] split of each unit, as text."""
-    per_subject = store.subjects["split"].to_numpy()
-    return per_subject[store.row_subject if unit == "token" else store.samples["subject"].to_numpy()]
-
-
 def clusters_on_a_side(target: Target, store: Store, part: str) -> int:
-    """The smaller number of clusters, with and without the category (binary), or with a value, in one split."""
+    """The smaller number of clusters in one split: with and without the category; with a value, and one off the commonest; with the event."""
     here = split_of(store, target.unit) == part
     y, cluster = target.y[here], cluster_codes(store, target.unit)[here]
-    sides = [y == 1, y == 0] if target.is_binary else [np.isfinite(y)]
-    if target.is_survival:
-        sides.append(np.isfinite(y) & (target.follow[here, 1] == 1))
+    if target.is_binary:
+        sides = [y == 1, y == 0]
+    elif target.is_survival:
+        sides = [np.isfinite(y), np.isfinite(y) & (target.follow[here, 1] == 1)]
+    else:
+        sides = [np.isfinite(y), np.isfinite(y) & (y != _commonest(y[np.isfinite(y)]))]
     return min(len(np.unique(cluster[side])) for side in sides)
+
+
+def _commonest(y: np.ndarray) -> float:
+    """The value that most of y [n] have; NaN of none."""
+    values, counts = np.unique(y, return_counts=True)
+    return values[counts.argmax()] if len(values) else np.nan

@@ -13,6 +13,12 @@ from seqsae.errors import SeqsaeError
 Config = Annotated[Path, typer.Argument(help="Run config (TOML); see examples/.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder; default: runs/<name of the config>.")]
 Data = Annotated[Path | None, typer.Option(help="Data to use in place of the config's records.path.")]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="NAME=FOLDER of features on the same rows to show beside, as of an SAE on a random-weight model."
+    ),
+]
 
 
 @app.command()
@@ -115,11 +121,13 @@ def encode(
 
 
 @app.command()
-def associate(config: Config, out: Out = None, data: Data = None) -> None:
+def associate(config: Config, out: Out = None, data: Data = None, beside: Beside = None) -> None:
     """Tie features to covariates."""
+    from seqsae.associations.beside import opened
     from seqsae.pages import text
 
     with study_of(config, out, data) as study:
+        study.beside = opened(beside)
         for made in study.associated.values():
             typer.echo(text.covariates(made))
             typer.echo(f"{len(made.table):,} pairs: {made.artefact.path}")

@@ -57,14 +57,19 @@ def propose(
     ] = None,
 ) -> None:
     """Draft a covariate schema from a table, for you to decide on."""
-    from seqsae.records.covariates import propose as draft
     from seqsae.records.covariates import read_table
+    from seqsae.records.proposals import document_of, proposals
 
-    document = draft(read_table(table))
+    found = proposals(read_table(table))
+    document = document_of(found)
     out = out or table.with_name("covariates.schema.json")
     if out.exists():
         raise SeqsaeError(f"{out}: already there; give another --out, it is not overwritten")
+    if not document["covariates"]:
+        raise SeqsaeError(f"{table}: no column to propose{''.join(f'; {one.told()}' for one in found[:4])}")
     out.write_text(json.dumps(document, indent=2) + "\n")
+    for one in found:
+        typer.echo(one.told())
     typer.echo(f"{len(document['covariates'])} covariates drafted, look them over: {out}")
 
 

@@ -32,7 +32,7 @@ def covariates(data: Dataset, desk: Desk, annotated: list[dict]) -> list[dict]:
     """An entry a covariate: its schema, and the margin of each of its columns.
 
     Args:
-        annotated: what `annotations` found, for the values of token-level covariates.
+        annotated: what `annotations` found, for the values of covariates of level token and event.
     """
     values = {entry["covariate"]: entry["values"] for entry in annotated}
     return [_entry(entry, data, desk, values) for entry in data.covariate_schema["covariates"]]
@@ -42,7 +42,7 @@ def _entry(entry: dict, data: Dataset, desk: Desk, annotated: dict) -> dict:
     kept = {name: entry[name] for name in KEPT if entry.get(name) is not None}
     if "unit" in kept and d13_unit(kept["unit"]) is None:
         del kept["unit"]
-    if entry["level"] == "token":
+    if entry["level"] != "subject":
         return {"schema": kept | _values(entry, annotated.get(entry["name"])), "margins": {}}
     names = [entry["name"]]
     if entry["type"] == "survival":

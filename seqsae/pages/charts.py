@@ -42,7 +42,7 @@ def source_scales(names: list[str], labels: bool = True) -> dict:
     """Colour and shape encodings of the field `source`, holding the page's labels of `names`."""
     drawn = legend(names)
     domain = [source["label"] for source in drawn]
-    guide = alt.Legend(title=None, columns=9) if labels else None
+    guide = alt.Legend(title=None, columns=6) if labels else None
     return {
         "color": alt.Color(
             "source:N",

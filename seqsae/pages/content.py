@@ -53,6 +53,8 @@ class Content:
     """Scores on planted concepts; None where the data are not synthetic."""
     metrics: pl.DataFrame | None = None
     """Training metrics of the SAE that is reported."""
+    captions: pl.DataFrame | None = None
+    """A rule in words for each feature; None if none were asked for."""
     resplits: pl.DataFrame | None = None
     """One row for each random cut of the held-out clusters, covariate category and source; None if not asked for."""
     used: Used | None = None

@@ -35,6 +35,7 @@ def feature_map() -> dict:
             tooltip=[
                 alt.Tooltip("name:N", title="feature"),
                 alt.Tooltip("token:N", title="commonest token"),
+                alt.Tooltip("caption:N", title="fires where"),
                 alt.Tooltip("cluster:N"),
                 alt.Tooltip("firing:N", title="firing rate"),
                 alt.Tooltip("tie:N", title="associated with"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from seqsae.pages import annotated, layers, markup, offline, tables, used
+from seqsae.pages import annotated, captions, layers, markup, offline, tables, used
 from seqsae.pages.compact import columns
 from seqsae.pages.content import Content
 from seqsae.pages.drawing import CURVES, DENSITY, drawings, resplit_differences, training
@@ -22,6 +22,7 @@ SCRIPTS = (
     "table.js",
     "data.js",
     "strip.js",
+    "captions.js",
     "model.js",
     "used.js",
     "covariates.js",
@@ -86,7 +87,8 @@ def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.
         "features": columns(tables.features(content)),
         "cards": cards,
         "examples": examples,
-        "names": tables.names(content, [*examples["tokens"], *used.tokens(content)]),
+        "names": tables.names(content, [*examples["tokens"], *used.tokens(content), *captions.tokens(content)]),
+        "captions": captions.shown(content),
         "concepts": columns(content.concepts.sort("concept", "source")) if _has(content.concepts) else None,
         "charts": drawings(content, known, found, units),
     }

@@ -82,6 +82,7 @@ def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], 
         metrics=schema.check_table(
             encoded.sae.artefact.table("metrics.parquet"), "metrics", str(encoded.sae.artefact.path)
         ),
+        captions=associated.captions,
         resplits=associated.resplits,
         q=associated.artefact.setting("q"),
         cards=config.features,
@@ -153,7 +154,7 @@ def _labels(associated: Associated) -> list[dict]:
 def _known(associated: Associated, entry: dict) -> dict[str, int]:
     """Subjects by split in which the covariate is known."""
     subjects, covariates = associated.encoded.store.subjects, associated.covariates
-    if entry["level"] == "token":
+    if entry["level"] != "subject":
         known = (
             covariates.annotations.filter(pl.col("covariate") == entry["name"])
             .select(pl.col("sample").alias("subject"))

@@ -6,7 +6,7 @@ from seqsae.associations.concept_scores import LEVELS, found
 from seqsae.associations.resplits import paired
 from seqsae.associations.room import Associated
 from seqsae.faithfulness import words
-from seqsae.pages import concept_text
+from seqsae.pages import captions, concept_text
 from seqsae.pages.lines import aligned
 
 SOURCES = ("sae", "neuron", "pca", "random-dictionary", "token", "token-seen")
@@ -23,6 +23,8 @@ def whole(study) -> str:
     ]
     if associated.resplits is not None:
         parts.append(resplit_lines(associated.resplits))
+    if associated.captions is not None:
+        parts.append(captions.told(associated.captions))
     if associated.concepts is not None:
         parts.append(concepts(associated))
     if study.annotated is not None:
@@ -77,12 +79,13 @@ def covariates(associated: Associated) -> str:
         )
         by_source = {row["source"]: row for row in mine.iter_rows(named=True)}
         name = covariate if category is None else f"{covariate} = {category}"
-        rows.append([name, str(held), *[_effect(by_source.get(source)) for source in sources]])
+        shown = [_effect(by_source.get(source), source == "sae") for source in sources]
+        rows.append([name, str(held), *shown])
     note = f"\n({len(counts) - SHOWN} more in associations.parquet)" if len(counts) > SHOWN else ""
     title = (
         "Best unit of each source, chosen on the select split, scored on the test split: AUROC, Spearman for numbers. Confounders, position,\n"
-        "last tokens, composition and the dense probe are fits. Supported: features whose tie is repeated there beyond the confounders (Holm),\n"
-        "is large enough to be of interest, and is more than the best token and the position say."
+        "last tokens, composition and the probes are fits; all intervals are in baselines.parquet. Supported: features whose tie is repeated\n"
+        "there beyond the confounders (Holm), is large enough to be of interest, and is more than the best token and the position say."
     )
     table = aligned(["associated with", "supported", *sources], rows)
     return f"{title}\n{table}{note}\n{controls(associated)}"
@@ -104,10 +107,10 @@ def controls(associated: Associated) -> str:
     return "; ".join(lines) + "."
 
 
-def _effect(row: dict | None) -> str:
+def _effect(row: dict | None, with_interval: bool) -> str:
     if row is None or row["effect"] is None:
         return "-"
-    interval = "" if row["ci_low"] is None else f" [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    interval = "" if row["ci_low"] is None or not with_interval else f" [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
     return f"{row['effect']:.2f}{interval}"
 
 

@@ -12,8 +12,10 @@ from seqsae.errors import SeqsaeError
 from seqsae.files import read_json, read_parquet
 from seqsae.progress import say
 from seqsae.records import covariates as cov
+from seqsae.records.columns import listed, plain
 from seqsae.records.companions_spans import annotations
 from seqsae.records.data import Dataset, key_by_subject
+from seqsae.records.proposals import propose
 
 MADE = "write it again, or take it out"
 
@@ -39,20 +41,48 @@ def with_covariates(data: Dataset, table: Any, document: Any) -> Dataset:
         SeqsaeError: no schema beside a table given by path, or any fault of table and schema.
     """
     if table is None:
-        return data if document is None else _token_level(data, document)
+        return data if document is None else _annotated_alone(data, document)
     where = str(table) if isinstance(table, str | Path) else "covariates"
-    frame = cov.read_table(Path(table)) if isinstance(table, str | Path) else table
-    keyed = key_by_subject(frame, data.subjects, where)
+    frame = cov.read_table(Path(table)) if isinstance(table, str | Path) else cov.as_table(table, where)
+    keyed = _keyed(frame, data.subjects, where)
+    document = _schema_of(table, frame, document, where)
+    _annotated(data, document, where)
+    return replace(data, covariate_table=cov.typed(keyed, document, where, data.subjects), covariate_schema=document)
+
+
+def of_frame(given: Any, subjects: pl.DataFrame) -> cov.Covariates:
+    """Covariates of a table alone, keyed by `subject_id` or by the internal `subject`; its types are proposed, and that is said.
+
+    Raises:
+        SeqsaeError: no polars table, or any fault of it.
+    """
+    frame = cov.as_table(given, "covariates")
+    if "subject" in frame.columns and "subject_id" not in frame.columns:
+        numbers = frame["subject"]
+        if not numbers.dtype.is_integer() or not numbers.is_between(0, len(subjects) - 1).all():
+            raise SeqsaeError("covariates: 'subject' is no internal number of a subject; key the table by subject_id")
+        keyed = frame.with_columns(numbers.cast(pl.UInt32))
+    else:
+        keyed = _keyed(frame, subjects, "covariates")
+    document = cov.check_schema(propose(keyed.drop("subject")), "covariates")
+    if not document["covariates"]:
+        raise SeqsaeError(
+            f"covariates: no column can be tied to features: {listed(frame.columns)}; add a column a covariate"
+        )
+    say("covariates: types proposed from the columns; give `data.covariates` with a schema to decide them yourself")
+    return cov.Covariates(cov.typed(keyed, document, "covariates", subjects), document)
+
+
+def _keyed(frame: pl.DataFrame, subjects: pl.DataFrame, where: str) -> pl.DataFrame:
+    keyed = key_by_subject(frame, subjects, where)
     lost = len(frame) - len(keyed)
     if lost:
         say(f"{where}: {lost} rows belong to no subject of the data and are left out")
-    document = _schema_of(table, frame, document, where)
-    _annotated(data, document, where)
-    return replace(data, covariate_table=cov.typed(keyed, document, where), covariate_schema=document)
+    return keyed
 
 
-def _token_level(data: Dataset, document: Any) -> Dataset:
-    """`data` with a schema of token-level covariates only, which need no table."""
+def _annotated_alone(data: Dataset, document: Any) -> Dataset:
+    """`data` with a schema of covariates of level token and event only, which need no table."""
     where = "covariate schema"
     document = (
         cov.check_schema(dict(document), where) if isinstance(document, Mapping) else cov.read_schema(Path(document))
@@ -67,15 +97,14 @@ def _token_level(data: Dataset, document: Any) -> Dataset:
 
 
 def _annotated(data: Dataset, document: dict, where: str) -> None:
-    """Raises SeqsaeError if a token-level covariate of the schema is in no annotation."""
+    """Raises SeqsaeError if a covariate of level token or event is in no annotation."""
     known = set() if data.annotations is None else set(data.annotations["covariate"].unique())
-    absent = [
-        entry["name"] for entry in document["covariates"] if entry["level"] == "token" and entry["name"] not in known
-    ]
-    if absent:
-        raise SeqsaeError(
-            f"{where}: token-level covariate {absent[0]!r} is in no annotation; add annotations.parquet or drop it from the schema"
-        )
+    for entry in document["covariates"]:
+        if entry["level"] != "subject" and entry["name"] not in known:
+            raise SeqsaeError(
+                f"{where}: covariate {entry['name']!r} is of level {entry['level']} and in no annotation; "
+                "add annotations.parquet or drop it from the schema"
+            )
 
 
 def _schema_of(table: Any, frame: pl.DataFrame, document: Any, where: str) -> dict:
@@ -86,7 +115,7 @@ def _schema_of(table: Any, frame: pl.DataFrame, document: Any, where: str) -> di
     if isinstance(table, str | Path):
         return cov.read_schema(Path(table).with_name("covariates.schema.json"))
     say(f"{where}: types proposed from the columns; write a covariate schema to decide them yourself")
-    return cov.check_schema(cov.propose(frame), "covariates")
+    return cov.check_schema(propose(frame), "covariates")
 
 
 def with_cluster(
@@ -114,7 +143,11 @@ def _cluster_column(data: Dataset, name: str, covariates: Any) -> pl.DataFrame:
     """subject and `cluster` from a column of the covariate table as given, which need not be in its schema."""
     table = data.covariate_table
     if covariates is not None and (table is None or name not in table.columns):
-        frame = cov.read_table(Path(covariates)) if isinstance(covariates, str | Path) else covariates
+        frame = (
+            cov.read_table(Path(covariates))
+            if isinstance(covariates, str | Path)
+            else cov.as_table(covariates, "covariates")
+        )
         table = key_by_subject(frame, data.subjects, "covariates")
     if table is None or name not in table.columns:
         raise SeqsaeError(
@@ -132,6 +165,6 @@ def _cluster_table(file: Path) -> pl.DataFrame:
 
 def _cluster(column: pl.Series, where: str) -> pl.Series:
     """A column as the text column `cluster`."""
-    if not cov.plain(column):
+    if not plain(column):
         raise SeqsaeError(f"{where}: {column.name!r} is {column.dtype}, not text or numbers; convert it first")
     return column.cast(pl.String).alias("cluster")

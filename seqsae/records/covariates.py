@@ -1,7 +1,9 @@
 """Covariates: a table keyed by `subject_id`, typed by an explicit schema document. Nothing is guessed silently."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -9,12 +11,14 @@ from seqsae import schema
 from seqsae.errors import SeqsaeError
 from seqsae.files import read_json, read_parquet
 from seqsae.progress import say
+from seqsae.records.columns import as_numbers, as_text, listed, plain, short, tidy
 from seqsae.records.follow_up import check_entry, follow_up
+from seqsae.records.follow_up import columns_of as columns_of_follow_up
+from seqsae.records.proposals import KEYS, fault_of
 
-ORDINAL_LEVELS = 10  # an integer column with at most so many values is proposed as ordinal
 WITHIN = {("binary", "subject"), ("categorical", "subject")}  # type and level of what `within` may name
-RESERVED = ("subject", "subject_id")  # how every table is keyed
-CATEGORIES = 50  # a text column with more values than this is proposed as nothing
+MOST_LEVELS = 1_000  # of a categorical covariate
+EXACT = 2**53  # whole numbers beyond it run together as float64
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Covariates:
     schema: dict = field(default_factory=lambda: {"covariates": []})
     """Schema document `covariates`."""
     annotations: pl.DataFrame | None = None
-    """Schema `annotations`: covariates of level token."""
+    """Schema `annotations`: covariates of level token and event."""
     labels: dict[str, pl.DataFrame] = field(default_factory=dict)
     """View name to label table (schema `labels`)."""
     truth: dict | None = None
@@ -42,13 +46,33 @@ def read_table(path: Path) -> pl.DataFrame:
     if path.suffix == ".parquet":
         return read_parquet(path)
     try:
-        return pl.read_csv(path, infer_schema_length=None, null_values=["", "NA", "NaN"])
+        return _named_once(pl.read_csv(path, infer_schema_length=None, null_values=["", "NA", "NaN"]), path)
     except FileNotFoundError:
         raise SeqsaeError(f"{path}: no such file; check the path") from None
     except (pl.exceptions.PolarsError, OSError) as cause:
         raise SeqsaeError(
             f"{path}: not a readable CSV table ({str(cause).splitlines()[0]}); give CSV or parquet"
         ) from None
+
+
+def as_table(given: Any, where: str) -> pl.DataFrame:
+    """A polars table that a caller gave. Raises SeqsaeError for anything else."""
+    if isinstance(given, pl.LazyFrame):
+        return given.collect()
+    if not isinstance(given, pl.DataFrame):
+        kind = type(given).__name__
+        raise SeqsaeError(
+            f"{where}: {kind} is no polars table; make it one (pl.DataFrame, pl.from_pandas), with a column subject_id"
+        )
+    return given
+
+
+def _named_once(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """`table` itself. Raises SeqsaeError if two columns of the file had one name, which polars has then numbered."""
+    for name in table.columns:
+        if (base := re.sub(r"_duplicated_\d+$", "", name)) != name and base in table.columns:
+            raise SeqsaeError(f"{path}: two columns are called {short(base)!r}; rename one")
+    return table
 
 
 def read_schema(path: Path) -> dict:
@@ -58,71 +82,80 @@ def read_schema(path: Path) -> dict:
 
 def check_schema(document: dict, where: str) -> dict:
     """`document` with defaults filled in. Raises SeqsaeError on a wrong field, a covariate named twice or like a key."""
+    _check_names(document, where)
     schema.check_document(document, "covariates", where)
     entries = [{"role": "target", "level": "subject", **entry} for entry in document["covariates"]]
-    names = [entry["name"] for entry in entries]
-    for name in names:
-        if names.count(name) > 1:
-            raise SeqsaeError(f"{where}: covariate {name!r} stands twice; keep one entry")
-        if name in RESERVED:
-            raise SeqsaeError(f"{where}: a covariate cannot be called {name!r}, which numbers subjects; rename it")
+    kinds = {entry["name"]: (entry["type"], entry["level"]) for entry in entries}
     for entry in entries:
         check_entry(entry, where)
-        if entry.get("within") and entry["type"] != "categorical":
+        _check_order(entry, where)
+        _check_role(entry, where)
+        _check_within(entry, kinds, where)
+    return {"covariates": entries}
+
+
+def _check_names(document: dict, where: str) -> None:
+    given = document.get("covariates")
+    entries = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    names = [one["name"] for one in entries if isinstance(one.get("name"), str)]
+    for name in names:
+        if names.count(name) > 1:
+            raise SeqsaeError(f"{where}: covariate {short(name)!r} stands twice; keep one entry")
+        if name in KEYS:
+            raise SeqsaeError(f"{where}: a covariate cannot be called {name!r}, which numbers subjects; rename it")
+        if fault := fault_of(name):
+            raise SeqsaeError(f"{where}: covariate {short(name)!r}: {fault}")
+    for entry in entries:
+        taken = set(columns_of_follow_up(entry)) & set(names) if entry.get("type") == "survival" else ()
+        for name in taken:
             raise SeqsaeError(
-                f"{where}: covariate {entry['name']!r}: within is for categorical covariates, this is {entry['type']}"
+                f"{where}: {name!r} is what a part of a survival covariate is called here; rename the covariate"
             )
-        for other in entry.get("within") or []:
-            kinds = {one["name"]: (one["type"], one["level"]) for one in entries}
-            if other == entry["name"] or kinds.get(other, ("binary", "subject")) not in WITHIN:
-                raise SeqsaeError(
-                    f"{where}: covariate {entry['name']!r} cannot be compared within {other!r}; "
-                    "name binary or categorical covariates of level subject"
-                )
-            if other not in names:
-                raise SeqsaeError(
-                    f"{where}: covariate {entry['name']!r} is compared within {other!r}, which is no covariate here"
-                )
-    return {"covariates": entries}
 
 
-def propose(table: pl.DataFrame) -> dict:
-    """A draft schema document for a person to decide on, from column types and value counts alone."""
-    entries = []
-    if "subject" in table.columns:
-        say("covariates: the column 'subject' is not read, since it numbers subjects here; rename it to have it tested")
-    for column in table.columns:
-        kind = None if column in RESERVED else _kind(table[column])
-        if kind is not None:
-            entries.append({"name": column, "type": kind, "role": "target", "level": "subject"})
-    return {"covariates": entries}
+def _check_order(entry: dict, where: str) -> None:
+    order = [as_text(value) for value in entry.get("order") or []]
+    for value in order:
+        if order.count(value) > 1:
+            raise SeqsaeError(
+                f"{where}: covariate {entry['name']!r}: its order names {short(value)!r} twice; name it once"
+            )
 
 
-def _kind(column: pl.Series) -> str | None:
-    if not plain(column):
-        return None
-    column = _without_nan(column)
-    n_values = column.drop_nulls().n_unique()
-    if n_values < 2:
-        return None
-    if n_values == 2:
-        return "binary"
-    if column.dtype.is_integer() and n_values <= ORDINAL_LEVELS:
-        return "ordinal"
-    if column.dtype.is_numeric():
-        return "continuous"
-    return "categorical" if n_values <= min(CATEGORIES, len(column) // 2) else None
+def _check_role(entry: dict, where: str) -> None:
+    if entry["role"] == "stratum" and entry["type"] == "continuous":
+        raise SeqsaeError(
+            f"{where}: covariate {entry['name']!r} is continuous, and a stratum needs few values; cut it into bands or make it a confounder"
+        )
+    if entry["role"] in ("confounder", "stratum") and entry["type"] == "survival":
+        raise SeqsaeError(
+            f"{where}: survival covariate {entry['name']!r} cannot be a {entry['role']}; make it a target"
+        )
 
 
-def typed(table: pl.DataFrame, document: dict, where: str) -> pl.DataFrame:
+def _check_within(entry: dict, kinds: dict[str, tuple[str, str]], where: str) -> None:
+    name = entry["name"]
+    if entry.get("within") and entry["type"] != "categorical":
+        raise SeqsaeError(f"{where}: covariate {name!r}: within is for categorical covariates, this is {entry['type']}")
+    for other in entry.get("within") or []:
+        if other == name or kinds.get(other, ("binary", "subject")) not in WITHIN:
+            raise SeqsaeError(
+                f"{where}: covariate {name!r} cannot be compared within {other!r}; "
+                "name binary or categorical covariates of level subject"
+            )
+        if other not in kinds:
+            raise SeqsaeError(f"{where}: covariate {name!r} is compared within {other!r}, which is no covariate here")
+
+
+def typed(table: pl.DataFrame, document: dict, where: str, subjects: pl.DataFrame | None = None) -> pl.DataFrame:
     """subject and one column a subject-level covariate: text for binary and categorical, numbers otherwise.
 
+    Args:
+        subjects: schema `subjects`, by which messages name a subject.
     Raises:
         SeqsaeError: a covariate without a column or with one of lists or bytes, a subject in two rows, a value that does not fit its type.
     """
-    twice = table["subject"].filter(table["subject"].is_duplicated())
-    if len(twice):
-        raise SeqsaeError(f"{where}: a subject has two rows (internal number {twice[0]}); keep one row a subject_id")
+    _once(table, where, subjects)
     columns = [table["subject"]]
     for entry in document["covariates"]:
         if entry["type"] == "survival":
@@ -132,15 +165,28 @@ def typed(table: pl.DataFrame, document: dict, where: str) -> pl.DataFrame:
     return pl.DataFrame(columns).sort("subject")
 
 
+def _once(table: pl.DataFrame, where: str, subjects: pl.DataFrame | None) -> None:
+    """Raises SeqsaeError for the first subject with two rows, and says where these differ."""
+    twice = table.filter(pl.col("subject").is_duplicated())
+    if not len(twice):
+        return
+    number = twice["subject"][0]
+    who = f"subject number {number}" if subjects is None else f"subject_id {subjects['subject_id'][number]!r}"
+    one, other = twice.filter(pl.col("subject") == number)[:2].rows(named=True)
+    differ = [short(name) for name in one if repr(one[name]) != repr(other[name])]
+    how = f"which differ in {listed(differ)}; keep the right one" if differ else "alike; drop one"
+    raise SeqsaeError(f"{where}: {who} ({twice['subject'].n_unique():,} in all) has two rows, {how}")
+
+
 def _column(table: pl.DataFrame, entry: dict, where: str) -> pl.Series:
     name = entry["name"]
     if name not in table.columns:
         raise SeqsaeError(
-            f"{where}: no column {name!r}, which the covariate schema names; found {', '.join(table.columns[:8])}"
+            f"{where}: no column {name!r}, which the covariate schema names; found {listed(table.columns, 8)}"
         )
     if not plain(table[name]):
         raise SeqsaeError(f"{where}: covariate {name!r} is {table[name].dtype}, not numbers or text; convert it first")
-    column = _without_nan(table[name])
+    column = tidy(table[name])
     if column.null_count() == len(column):
         raise SeqsaeError(f"{where}: covariate {name!r} is empty in every row; fill it or take it out of the schema")
     if entry["type"] in ("binary", "categorical"):
@@ -151,55 +197,70 @@ def _column(table: pl.DataFrame, entry: dict, where: str) -> pl.Series:
     return numbered
 
 
-def plain(column: pl.Series) -> bool:
-    """Whether a column holds one number, word or date a subject."""
-    return not column.dtype.is_nested() and column.dtype not in (pl.Binary, pl.Object, pl.Duration)
-
-
-def _without_nan(column: pl.Series) -> pl.Series:
-    """NaN as missing; floats that are whole numbers as integers, as they were before a gap made them floats."""
-    if not column.dtype.is_float():
-        return column
-    column = column.fill_nan(None)
-    whole = column.is_finite().all() and (column == column.round()).all() and (column.abs() < 2**53).all()
-    return column.cast(pl.Int64) if whole else column
-
-
 def _categories(column: pl.Series, entry: dict, where: str) -> pl.Series:
-    text = column.cast(pl.String)
+    name, text = entry["name"], column.cast(pl.String)
     values = text.drop_nulls().unique().sort().to_list()
+    if column.dtype.is_float() and column.is_infinite().any():
+        raise SeqsaeError(f"{where}: covariate {name!r} holds an infinite value; leave it empty")
     if entry["type"] == "binary" and len(values) != 2:
         raise SeqsaeError(
-            f"{where}: binary covariate {entry['name']!r} has {len(values)} values ({', '.join(values[:4])}); it needs two"
+            f"{where}: binary covariate {name!r} has {len(values)} values ({listed(values)}); it needs two"
         )
+    if len(values) < 2 and not (entry.get("missing") == "level" and text.null_count()):
+        raise SeqsaeError(
+            f"{where}: covariate {name!r} has one value only ({short(values[0])}); take it out of the schema"
+        )
+    check_levels(name, len(values), len(text) - text.null_count(), where)
     positive = entry.get("positive")
     if positive is not None and as_text(positive) not in values:
-        raise SeqsaeError(
-            f"{where}: covariate {entry['name']!r} has no value {positive!r}; it has {', '.join(values[:6])}"
-        )
+        raise SeqsaeError(f"{where}: covariate {name!r} has no value {short(positive)!r}; it has {listed(values, 6)}")
+    _say_alike(name, values, where)
     return text
 
 
-def as_text(value) -> str:
-    """A schema's `positive` as it stands in a text column (JSON true is polars' "true")."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def check_levels(name: str, n_values: int, n: int, where: str) -> None:
+    """Raises SeqsaeError for more categories than can be compared, which most often are an identifier's."""
+    if n_values > MOST_LEVELS:
+        why = ", no two alike, as identifiers are" if n_values == n else ""
+        raise SeqsaeError(
+            f"{where}: covariate {name!r} has {n_values:,} categories{why}; group them to at most {MOST_LEVELS:,} or take it out"
+        )
+
+
+def _say_alike(name: str, values: list[str], where: str) -> None:
+    """Tells of values that differ in upper and lower case or in spaces alone, and so may be meant as one."""
+    groups: dict[str, list[str]] = {}
+    for value in values:
+        groups.setdefault(" ".join(value.split()).casefold(), []).append(repr(short(value)))
+    alike = [" and ".join(group) for group in groups.values() if len(group) > 1]
+    if alike:
+        say(
+            f"{where}: covariate {name!r}: {listed(alike)} differ in case or spaces alone and count as different values; mend them if they are one"
+        )
 
 
 def numbers(column: pl.Series, entry: dict, where: str) -> pl.Series:
     """The column as numbers, places in the entry's order where it has one. Raises SeqsaeError for what is neither."""
-    order = entry.get("order")
+    order, name = entry.get("order"), entry["name"]
     if order:
         places = {as_text(value): float(place) for place, value in enumerate(order)}
         found = column.cast(pl.String).replace_strict(places, default=None, return_dtype=pl.Float64)
     else:
-        found = column.cast(pl.Float64, strict=False)
+        found = as_numbers(column)
     lost = column.is_not_null() & found.is_null()
     if lost.any():
         row = lost.arg_max()
-        raise SeqsaeError(
-            f"{where}: covariate {entry['name']!r}, row {row}: {column[row]!r} is "
-            + (f"not in its order {order}" if order else "not a number")
+        mend = (
+            f"not in its order {listed(order, 12)}"
+            if order
+            else "not a number; write numbers as 12.5, and nothing where missing"
         )
+        mend = f"{mend}, or give its order in the schema" if not order and entry["type"] == "ordinal" else mend
+        raise SeqsaeError(f"{where}: covariate {name!r}, row {row}: {short(column[row])!r} is {mend}")
     if found.is_infinite().any():
-        raise SeqsaeError(f"{where}: covariate {entry['name']!r} holds an infinite value; remove it")
-    return found.alias(entry["name"])
+        raise SeqsaeError(f"{where}: covariate {name!r} holds an infinite value; remove it")
+    if not order and column.dtype.is_integer() and (found.abs() > EXACT).any():
+        raise SeqsaeError(
+            f"{where}: covariate {name!r} holds whole numbers beyond 2^53, which run together as decimals; subtract an origin or cut digits"
+        )
+    return found.fill_nan(None).alias(name)

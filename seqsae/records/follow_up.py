@@ -3,13 +3,28 @@
 import polars as pl
 
 from seqsae.errors import SeqsaeError
+from seqsae.progress import say
+from seqsae.records.columns import as_numbers, listed, plain, short, tidy
 
 PARTS = ("time", "event", "entry", "competing")
+MEANT = {"time": "years or days", "entry": "years or days", "event": "1 and 0", "competing": "1 and 0"}
+MISSING = {
+    "time": "a time",
+    "entry": "an entry",
+    "event": "word of the event",
+    "competing": "word of a competing event",
+}
+YES_AND_NO = {"true": 1.0, "1": 1.0, "1.0": 1.0, "yes": 1.0, "false": 0.0, "0": 0.0, "0.0": 0.0, "no": 0.0}
 
 
 def column_of(name: str, part: str) -> str:
     """Where a part of a survival covariate stands in the table of covariates."""
     return f"{name}.{part}"
+
+
+def columns_of(entry: dict) -> list[str]:
+    """Where the parts that a survival entry names stand in the table of covariates."""
+    return [column_of(str(entry.get("name")), part) for part in PARTS if entry.get(part)]
 
 
 def check_entry(entry: dict, where: str) -> None:
@@ -30,74 +45,82 @@ def follow_up(table: pl.DataFrame, entry: dict, where: str) -> list[pl.Series]:
     """`NAME.time`, `NAME.event` and, where the schema names them, `NAME.entry` and `NAME.competing`, all float64; null where missing.
 
     Raises:
-        SeqsaeError: a column that is not there or holds no numbers (times) or no yes and no (events), a negative time, a subject who
-            leaves no later than it enters, or no event at all; with the first row.
+        SeqsaeError: a column that is not there or holds no numbers (times) or no yes and no (events), a time of zero or less, a
+            subject who leaves no later than it enters or has both events, or no event at all; with the first row.
     """
-    name, found = entry["name"], {}
+    told, found = f"{where}: survival covariate {entry['name']!r}", {}
     for part in PARTS:
         if entry.get(part) is None:
             continue
         column = entry[part]
         if column not in table.columns:
-            raise SeqsaeError(
-                f"{where}: survival covariate {name!r}: no column {column!r} for its {part}; found {', '.join(table.columns[:8])}"
-            )
+            raise SeqsaeError(f"{told}: no column {column!r} for its {part}; found {listed(table.columns, 8)}")
+        if not plain(table[column]):
+            raise SeqsaeError(f"{told}, column {column!r} is {table[column].dtype}; give {MEANT[part]}")
         read = _times if part in ("time", "entry") else _events
-        found[part] = read(table[column], name, where).alias(column_of(name, part))
-    time, entered = found["time"], found.get("entry")
-    if entered is not None:
-        _refuse(
-            entered >= time,
-            time,
-            name,
-            where,
-            "enters at or after the end of its time; drop who was never under observation",
-        )
-    if not (found["event"] == 1).any():
-        raise SeqsaeError(f"{where}: survival covariate {name!r}: nobody has the event; take it out of the schema")
+        found[part] = read(tidy(table[column]), told, part).alias(column_of(entry["name"], part))
+    _check_together(found, told)
+    _say_left_out(found, told)
     return list(found.values())
 
 
-def _times(column: pl.Series, name: str, where: str) -> pl.Series:
-    values = column.cast(pl.Float64, strict=False).fill_nan(None) if not column.dtype.is_temporal() else None
-    lost = (
-        None
-        if values is None
-        else column.is_not_null()
-        & values.is_null()
-        & ~(column.is_nan() if column.dtype.is_float() else pl.Series([False] * len(column)))
-    )
-    if values is None or lost.any():
-        row = 0 if values is None else lost.arg_max()
-        raise SeqsaeError(
-            f"{where}: survival covariate {name!r}, column {column.name!r}, row {row}: {column[row]!r} is no number; give years or days"
+def _check_together(found: dict[str, pl.Series], told: str) -> None:
+    time, event, entered = found["time"], found["event"], found.get("entry")
+    if entered is None:
+        _refuse(time == 0, time, told, "is no time under observation; leave it empty, or give half a unit")
+    else:
+        late = entered >= time
+        what = "is no later than the entry ({}); leave empty the time of who was never under observation"
+        _refuse(
+            late, time, told, what.format(entered.filter(late.fill_null(False)).head(1).item() if late.any() else "")
         )
-    _refuse(values < 0, values, name, where, "is negative; count time from an origin before all entries")
-    _refuse(values.is_infinite(), values, name, where, "is infinite; give the end of observation")
+    if "competing" in found:
+        both = (event == 1) & (found["competing"] == 1)
+        _refuse(both, time, told, "ends by the event and by a competing one; say yes to the first of them alone")
+    seen = (event == 1) & time.is_not_null()
+    if not seen.any():
+        raise SeqsaeError(f"{told}: nobody has the event; take it out of the schema")
+
+
+def _say_left_out(found: dict[str, pl.Series], told: str) -> None:
+    """Tells of subjects of whom a part is known and another is not: nothing can be said of them."""
+    known = pl.DataFrame([values.is_not_null().alias(part) for part, values in found.items()])
+    half = known.filter(pl.any_horizontal(pl.all()) & ~pl.all_horizontal(pl.all()))
+    if len(half):
+        gaps = ", ".join(f"{(~half[part]).sum():,} without {MISSING[part]}" for part in found if not half[part].all())
+        say(f"{told}: {len(half):,} of {len(known):,} subjects are left out, of whom a part is missing: {gaps}")
+
+
+def _times(column: pl.Series, told: str, part: str) -> pl.Series:
+    """[n] float64."""
+    values = as_numbers(column).fill_nan(None) if not column.dtype.is_temporal() else pl.Series([None] * len(column))
+    lost = column.is_not_null() & values.is_null()
+    if lost.any():
+        row = lost.arg_max()
+        raise SeqsaeError(
+            f"{told}, column {column.name!r}, row {row}: {short(column[row])!r} is no number; give {MEANT[part]}"
+        )
+    _refuse(values < 0, values, told, "is negative; count time from an origin before all entries")
+    _refuse(values.is_infinite(), values, told, "is infinite; give the end of observation")
     return values
 
 
-def _events(column: pl.Series, name: str, where: str) -> pl.Series:
-    text = column.cast(pl.String).str.to_lowercase()
-    coded = text.replace_strict(
-        {"true": 1.0, "1": 1.0, "1.0": 1.0, "yes": 1.0, "false": 0.0, "0": 0.0, "0.0": 0.0, "no": 0.0, "nan": None},
-        default=-1.0,
-        return_dtype=pl.Float64,
-    )
-    coded = pl.select(pl.when(text.is_null()).then(None).otherwise(coded)).to_series()
-    wrong = (coded < 0).fill_null(False)
+def _events(column: pl.Series, told: str, part: str) -> pl.Series:
+    """[n] 1.0 or 0.0."""
+    text = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+    text = pl.select(pl.when(text != "nan").then(text)).to_series()
+    coded = text.replace_strict(YES_AND_NO, default=None, return_dtype=pl.Float64)
+    wrong = text.is_not_null() & coded.is_null()
     if wrong.any():
         row = wrong.arg_max()
         raise SeqsaeError(
-            f"{where}: survival covariate {name!r}, column {column.name!r}, row {row}: {column[row]!r} is neither yes nor no; give 1 and 0"
+            f"{told}, column {column.name!r}, row {row}: {short(column[row])!r} is neither yes nor no; give {MEANT[part]}"
         )
     return coded
 
 
-def _refuse(wrong: pl.Series, values: pl.Series, name: str, where: str, what: str) -> None:
+def _refuse(wrong: pl.Series, values: pl.Series, told: str, what: str) -> None:
     wrong = wrong.fill_null(False)
     if wrong.any():
         row = wrong.arg_max()
-        raise SeqsaeError(
-            f"{where}: survival covariate {name!r}, row {row} ({wrong.sum()} in all): {values[row]} {what}"
-        )
+        raise SeqsaeError(f"{told}, row {row} ({wrong.sum()} in all): {values[row]} {what}")

@@ -91,6 +91,8 @@ def _of_one_kind(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     filled = [name for name in VALUES if name in frame.columns and frame[name].null_count() < len(frame)]
     if len(filled) > 1:
         raise SeqsaeError(f"{where}: two kinds of values, {filled[0]} and {filled[1]}; keep one, or make two tables")
+    if "float_value" in filled and frame["float_value"].cast(pl.Float64, strict=False).is_infinite().any():
+        raise SeqsaeError(f"{where}: float_value holds an infinite value; leave it empty")
     frame = frame.select(name for name in known if name in frame.columns and (name not in VALUES or name in filled))
     if filled and frame[filled[0]].null_count():
         say(f"{where}: {frame[filled[0]].null_count():,} of {len(frame):,} prediction times have no value")

@@ -92,7 +92,7 @@ def _twice(names: Sequence) -> str | float | None:
 
 def columns(document: dict) -> list[str]:
     """Columns of the covariate table that an entry of the covariate schema names."""
-    if document["level"] == "token":
+    if document["level"] != "subject":
         return []
     if document["type"] == "survival":
         return [document[part] for part in ("time", "event", "entry", "competing") if part in document]
@@ -113,8 +113,8 @@ def _covariate(entry: dict, known: dict) -> Iterator[str]:
     for name in margins:
         if name not in own:
             yield f"a margin of {name!r}, which is no column of it"
-    if document["level"] == "token" and document["name"] not in [one["covariate"] for one in known["annotations"]]:
-        yield "of level token, but in no annotation"
+    if document["level"] != "subject" and document["name"] not in [one["covariate"] for one in known["annotations"]]:
+        yield f"of level {document['level']}, but in no annotation"
     yield from _within(document, known)
     if document["name"] in margins:
         yield from _margin(document, margins[document["name"]])

@@ -104,6 +104,7 @@ SECOND = "events.per_subject.bins.1"
         ("covariates.5.margins.age", levels(a=1), "continuous, but its margin is one of categories"),
         ("covariates.+", SMOKER, "covariates: 'smoker' stands twice"),
         ("covariates.+", covariate("x", "binary", None, level="token"), "of level token, but in no annotation"),
+        ("covariates.+", covariate("x", "binary", None, level="event"), "of level event, but in no annotation"),
         ("covariates.7.schema.time", 5, "time: 5 is not of type 'string'"),
         ("covariates.7.schema.time", "subject_id", "cannot be called 'subject_id'"),
         ("annotations.0.values", once(), "annotations.0.values"),

@@ -179,6 +179,25 @@ def annotated(**changes) -> Annotated:
     return Annotated(**(parts | changes))
 
 
+def captions(width: int = 48, text: str = "token is one of ICD//F32, JOB//A1") -> pl.DataFrame:
+    """Every third feature has a caption, the next has a rule that chance reaches, the third fires too rarely."""
+    rows = []
+    for feature in range(width):
+        good, looked = feature % 3 == 0, feature % 3 < 2
+        f1 = 0.9 - feature / 100 if good else 0.05
+        figures = {
+            "rule": text, "n_rows": 70000, "n_fired": 2100, "n_subjects": 600, "n_fired_subjects": 300,
+            "balanced_accuracy": 0.9, "ci_low": 0.88, "ci_high": 0.92, "precision": f1, "recall": f1, "f1": f1,
+            "f1_ci_low": f1 - 0.03, "f1_ci_high": f1 + 0.03, "f1_select": f1, "f1_always": 0.06, "token": "ICD//F32",
+            "balanced_accuracy_token": 0.7, "precision_token": 0.5, "recall_token": 0.4, "f1_token": 0.45, "null_95": 0.1,
+            "subject_balanced_accuracy": 0.8, "subject_precision": 0.8, "subject_recall": 0.8, "subject_f1": 0.8,
+        }  # fmt: skip
+        caption = text if good else "no short rule found" if looked else "fires too rarely for a rule"
+        row = {"feature": feature, "caption": caption, "kind": "token" if good else "none", "n_literals": 2 * looked}
+        rows.append(row | (figures if looked else dict.fromkeys(figures)))
+    return table("captions", rows)
+
+
 def layers(n: int = 4, **changes) -> pl.DataFrame:
     """One row a site: each explains a little less."""
     rows = [

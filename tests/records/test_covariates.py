@@ -8,7 +8,8 @@ import pytest
 
 import seqsae
 from seqsae.errors import SeqsaeError
-from seqsae.records.covariates import check_schema, propose, read_table, typed
+from seqsae.records.covariates import check_schema, read_table, typed
+from seqsae.records.proposals import propose
 
 NAN = float("nan")
 

@@ -9,7 +9,7 @@ from conftest import events_table, write_events
 import seqsae
 from seqsae.errors import SeqsaeError
 from seqsae.progress import shown
-from seqsae.records import covariates, room
+from seqsae.records import covariates, proposals, room
 
 HUGE = pl.Series([2**63 + 5], dtype=pl.UInt64)
 FAR = pl.lit(2**62).cast(pl.Datetime("ms"))
@@ -162,11 +162,11 @@ def test_a_covariate_called_like_a_key_is_refused(folder, kind, name):
 
 def test_a_column_called_like_a_key_is_not_proposed(capsys):
     with shown():
-        drafted = covariates.propose(
+        drafted = proposals.propose(
             pl.DataFrame({"subject_id": [1, 2], "subject": [4, 5], "age": [1, 2], "l": [[1], [2]]})
         )
     assert [entry["name"] for entry in drafted["covariates"]] == ["age"]
-    assert "'subject' is not read" in capsys.readouterr().err
+    assert "'subject': left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["binary", "continuous"])

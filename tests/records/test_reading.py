@@ -85,7 +85,7 @@ def test_identifiers_that_meet_nothing_stand_twice_or_are_mixed_are_refused():
     items = [{"subject_id": name} for name in ("a", "b")]
     with pytest.raises(SeqsaeError, match="none of its 2 subject_id values"):
         seqsae.dataset(items, covariates=pl.DataFrame({"subject_id": ["x", "y"], "age": [1.0, 2.0]}))
-    with pytest.raises(SeqsaeError, match="a subject has two rows"):
+    with pytest.raises(SeqsaeError, match="subject_id .a. .1 in all. has two rows, which differ in age"):
         seqsae.dataset(items, covariates=pl.DataFrame({"subject_id": ["a", "a"], "age": [1.0, 2.0]}))
     with pytest.raises(SeqsaeError, match="'a' stands twice"):
         seqsae.dataset([{"subject_id": "a"}, {"subject_id": "a"}])

@@ -57,6 +57,7 @@ function card(row) {
       stat("one token", percent(row.token_purity), "Share of its active rows that hold its commonest token"),
       stat("stability", missing(row.stability) ? none : fixed(row.stability), "Mean best decoder cosine in the other seeds"),
     ),
+    ...captionLines(row.feature),
     el("h4", {}, row.ties.some(isFound) || !row.ties.length ? "Associated with" : `Nothing found at q ≤ ${data.q}; nearest to it`),
     ties,
     ...usedLines(row.feature),

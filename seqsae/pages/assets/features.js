@@ -22,6 +22,7 @@ function mapRows() {
     token: spelled(row.best_token) ?? none,
     cluster: inCluster(row) ? row.cluster_label : "none",
     firing: percent(row.firing_rate),
+    caption: captionText(row.feature) ?? none,
     tie: row.top && isFound(row.top) ? `${pairs[row.top.pair].label} (q ${small(row.top.q_select)})` : "nothing at this q",
   }));
 }
@@ -66,6 +67,12 @@ function clusterCell(row) {
   return el("span", { class: "ellip", title: row.cluster_label }, keyGlyph(shape, color), ` ${row.cluster_label}`);
 }
 
+function captionCell(feature) {
+  if (!isCaptioned(feature)) return el("span", { class: "muted" }, none);
+  const { caption, f1, null_95 } = captionOf.get(feature);
+  return [el("span", { class: "rule", title: caption }, caption), el("span", { class: "sub" }, `F1 ${fixed(f1)}${missing(null_95) ? "" : `, chance ${fixed(null_95)}`}`)];
+}
+
 function topCell(row) {
   if (!row.top) return el("span", { class: "muted" }, "not tested");
   const label = pairs[row.top.pair].label;
@@ -77,10 +84,17 @@ function remarks(row) {
   return el("div", { class: "chips" }, betterChips(row.better.slice(0, 1)), row.better.length > 1 ? chip(`+${row.better.length - 1}`, "warn", row.better.slice(1).map((unit) => sourceLabel(unit.source)).join(", ")) : null, plain);
 }
 
+const captionColumn = {
+  key: "caption", title: "Fires where", hint: "A short rule, found on the select split; sorted by its F1 on the test split", first: "descending",
+  value: (row) => (isCaptioned(row.feature) ? captionOf.get(row.feature).f1 : null),
+  draw: (row) => captionCell(row.feature),
+};
+
 const featureColumns = [
   { key: "feature", title: "Feature", value: (row) => row.feature, first: "ascending", draw: (row) => featureLink(row.feature) },
   { key: "cluster", title: "Cluster", value: (row) => (inCluster(row) ? row.cluster_label : null), draw: clusterCell },
   { key: "token", title: "Best token", value: (row) => row.best_token, draw: (row) => [el("span", { class: "ellip mono", title: spelled(row.best_token) }, row.best_token ?? none), nameBelow(row.best_token)] },
+  ...(data.captions ? [captionColumn] : []),
   { key: "purity", title: "Purity", numeric: true, hint: "Share of its active rows that hold its commonest token", value: (row) => row.token_purity, draw: (row) => percent(row.token_purity) },
   { key: "rate", title: "Fires on", numeric: true, hint: "Share of rows", value: (row) => row.firing_rate, draw: (row) => percent(row.firing_rate) },
   { key: "subjects", title: "Subjects", numeric: true, value: (row) => row.n_subjects, draw: (row) => count(row.n_subjects) },

@@ -35,11 +35,12 @@ function bestOf(pair) {
 
 // Sources whose best unit is at least as strongly associated on the test split, the strongest first. A baseline's
 // effect is already in the direction it had on the select split, so one that turned round on the test split is weak.
+// Probes of several of the SAE's own features are no rivals of one of them.
 function betterThan(pair, effect, feature) {
   const own = strength(pair, effect);
   if (own === null) return [];
   return baselinesOf(pair, feature)
-    .filter((unit) => !missing(unit.effect) && unit.effect - nothing(pair) >= own)
+    .filter((unit) => !unit.source.startsWith("k-sparse-") && !missing(unit.effect) && unit.effect - nothing(pair) >= own)
     .sort((a, b) => b.effect - a.effect);
 }
 
@@ -51,7 +52,7 @@ for (const row of features) {
   row.ties = tiesOf.get(row.feature) || [];
   row.top = row.ties[0] || null;
   row.better = row.top && onTest(row.top) ? betterThan(row.top.pair, row.top.effect, row.feature) : [];
-  row.words = [row.feature, row.best_token, nameOf(row.best_token), row.cluster_label, ...row.ties.filter(isFound).map((tie) => pairs[tie.pair].label)]
+  row.words = [row.feature, row.best_token, nameOf(row.best_token), row.cluster_label, captionOf.has(row.feature) ? captionOf.get(row.feature).caption : null, ...row.ties.filter(isFound).map((tie) => pairs[tie.pair].label)]
     .filter((word) => !missing(word))
     .join("\n")
     .toLowerCase();
