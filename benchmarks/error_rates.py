@@ -9,7 +9,7 @@ Parts (--only):
 - nothing: whole studies of nothing through `associate`, and how many have any supported feature.
 - demo (only if asked for): permuted covariates of the demo.
 
-The laws of cohorts stand in cohorts.py. About twenty minutes of one core; --quick has too few cohorts to be held against the bars.
+The laws of cohorts stand in cohorts.py. A quarter of an hour of one core; --quick has too few cohorts to be held against the bars.
 --write also writes what is printed to benchmarks/results/error_rates.md.
 """
 

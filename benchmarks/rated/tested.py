@@ -98,7 +98,7 @@ def with_levels(rng: np.random.Generator) -> Iterator[Tested]:
 
 def level_p(ranks: RankMatrix, code: np.ndarray, who: People) -> np.ndarray:
     """[F]"""
-    return omnibus._rows(ranks, code, who.cluster, SUPPORT, (0, "", ""))["p"].fill_null(np.nan).to_numpy()
+    return omnibus.levels_tested(ranks, code, who.cluster, SUPPORT, (0, "", ""))["p"].fill_null(np.nan).to_numpy()
 
 
 def within_strata(rng: np.random.Generator) -> Iterator[Tested]:

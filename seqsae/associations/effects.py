@@ -22,7 +22,8 @@ MIN_SUPPORT = 5
 
 
 PSEUDO = 0.5
-"""Components at 0, and at 1, that an AUROC's interval adds to each class. With 1, intervals over 300 people held the truth in 98.6 %."""
+"""Components at 0, and at 1, that an AUROC's interval adds to each class. 95 % intervals over 300 people held the truth in 97.5 %; with 1,
+in 98.6 %."""
 
 
 class Effect(NamedTuple):

@@ -2,7 +2,8 @@
 
 The table `associations` has each level against all others; a covariate of many levels may be told by a feature in a way that no
 single level shows. Where clusters hold several units, H is divided by the mean design effect of the levels,
-sum_k (1 - n_k / n) D_k / (K - 1), before it is held against chi-squared (Rao & Scott 1981, first order).
+sum_k (1 - n_k / n) D_k / (K - 1), before it is held against chi-squared (Rao & Scott 1981, first order). Where a feature and the rarest
+level meet less than once by chance, chi-squared is too light at its end: p is then at least K times the smallest of the levels' own.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from seqsae.associations.blocks import in_blocks
 from seqsae.associations.fdr import benjamini_hochberg
 from seqsae.associations.groups import kruskal_wallis
 from seqsae.associations.ranks import RankMatrix, rank_excess
+from seqsae.associations.screen import screen
 from seqsae.associations.screening import Bench
 from seqsae.associations.support import clusters_of, design_effect, spread_of
 from seqsae.associations.targets import Target
@@ -77,17 +79,21 @@ def _tested(bench: Bench, here: Units, known: dict[str, np.ndarray], min_support
         for columns in in_blocks(pooled.make(pooling)):
             ranks = rank_excess(columns)
             for j, name in enumerate(known):
-                yield _rows(ranks, codes[:, j], here.cluster, min_support, (first, name, pooling))
+                yield levels_tested(ranks, codes[:, j], here.cluster, min_support, (first, name, pooling))
             first += columns.shape[1]
 
 
-def _rows(ranks: RankMatrix, code: np.ndarray, cluster: np.ndarray, min_support: int, key: tuple) -> pl.DataFrame:
+def levels_tested(
+    ranks: RankMatrix, code: np.ndarray, cluster: np.ndarray, min_support: int, key: tuple
+) -> pl.DataFrame:
+    """The rows of one covariate, whose levels are `code` [units], -1 unknown. `key`: number of the first feature, covariate, pooling."""
     first, name, pooling = key
     rows = np.flatnonzero(code >= 0)
     kept = ranks if len(rows) == ranks.n else rank_excess(ranks.excess[rows])
     found = kruskal_wallis(kept, code[rows][:, None], min_support)
     h = found.h[:, 0] / _design(kept, code[rows], cluster[rows])
     p = np.where(np.isfinite(found.p[:, 0]), special.chdtrc(max(int(found.n_levels[0]) - 1, 1), h), np.nan)
+    p = _careful(p, kept, code[rows], cluster[rows], min_support)
     width = len(ranks.base)
     return pl.DataFrame(
         {
@@ -103,13 +109,30 @@ def _rows(ranks: RankMatrix, code: np.ndarray, cluster: np.ndarray, min_support:
     )
 
 
+def _careful(p: np.ndarray, ranks: RankMatrix, code: np.ndarray, cluster: np.ndarray, min_support: int) -> np.ndarray:
+    """[F] p, of features that seldom meet the rarest level at least what Bonferroni makes of the levels one by one."""
+    level = _indicators(code)
+    active = np.asarray((ranks.excess != 0).sum(axis=0)).ravel()
+    rare = active * level.sum(axis=0).min() < len(code)
+    if not rare.any():
+        return p
+    each = screen(ranks, level, cluster, min_support).p
+    least = np.where(np.isfinite(each), each, 1).min(axis=1)
+    return np.where(rare, np.maximum(p, np.minimum(level.shape[1] * least, 1)), p)
+
+
+def _indicators(code: np.ndarray) -> np.ndarray:
+    """[n, K] 0 and 1, a column a level that some unit has."""
+    level = np.eye(code.max() + 1)[code]
+    return level[:, level.any(axis=0)]
+
+
 def _design(ranks: RankMatrix, code: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     """[F] mean design effect of the levels, 1 at least."""
     clusters = clusters_of(cluster)
     if clusters.sums is None:
         return np.ones(len(ranks.base))
-    level = np.eye(code.max() + 1)[code]
-    level = level[:, level.any(axis=0)]
+    level = _indicators(code)
     share = level.mean(axis=0)
     weight = (1 - share) / max(len(share) - 1, 1)
     return np.maximum(1, design_effect(ranks, spread_of(level - share, clusters), clusters) @ weight)

@@ -9,8 +9,10 @@ from scipy.stats import false_discovery_control, kruskal
 
 from seqsae.associations import blocks
 from seqsae.associations.confounders import Confounders
-from seqsae.associations.omnibus import coded, omnibus
+from seqsae.associations.omnibus import coded, levels_tested, omnibus
+from seqsae.associations.ranks import rank_excess
 from seqsae.associations.room import associate
+from seqsae.associations.screen import screen
 from seqsae.associations.screening import Bench
 from seqsae.associations.stratified import rank_strata, screen_strata
 from seqsae.associations.targets import Target, targets
@@ -63,7 +65,6 @@ def test_clusters_make_it_more_careful():
         level = np.repeat(rng.integers(0, 3, n // size), size)
         x = np.maximum(shared[:, None] + 0.3 * rng.normal(size=(n, 20)), 0)
         from seqsae.associations.omnibus import _design
-        from seqsae.associations.ranks import rank_excess
 
         ranks, cluster = rank_excess(x), np.repeat(np.arange(n // size), size)
         from scipy.stats import chi2
@@ -72,6 +73,23 @@ def test_clusters_make_it_more_careful():
         rejected.append([(chi2.sf(h, 2) < 0.05).mean(), (chi2.sf(h / _design(ranks, level, cluster), 2) < 0.05).mean()])
     naive, honest = np.mean(rejected, axis=0)
     assert naive > 0.3 and honest < 0.12
+
+
+def test_features_that_seldom_meet_a_rare_level_are_held_to_the_levels_one_by_one():
+    rng = np.random.default_rng(3)
+    n = 1500
+    code = rng.choice(4, n, p=[0.5, 0.3, 0.19, 0.01])
+    x = np.column_stack([(rng.random(n) < share) * rng.random(n) for share in [0.01] * 200 + [0.3] * 50])
+    x[rng.choice(np.flatnonzero(code == 3), 3, replace=False), 0] = 1.0  # meets the rare level more often than chance
+    ranks, alone = rank_excess(x), np.arange(n)
+    p = levels_tested(ranks, code, alone, 5, (0, "job", "rate"))["p"].to_numpy()
+    plain = np.array([kruskal(*[x[code == g, f] for g in range(4)]).pvalue for f in range(250)])
+    each = screen(ranks, np.eye(4)[code], alone, 5).p
+    bound = np.minimum(4 * np.nanmin(each, axis=1), 1)
+    rare = (x > 0).sum(axis=0) * np.bincount(code).min() < n
+    assert rare[1:200].all() and not rare[200:].any()
+    np.testing.assert_allclose(p, np.where(rare, np.maximum(plain, bound), plain), rtol=1e-9)
+    assert (plain[1:200] < 0.001).sum() > (p[1:200] < 0.001).sum() == 0 and p[0] < 0.05
 
 
 def test_levels_within_strata_and_of_two_are_left_out():

@@ -144,4 +144,5 @@ def test_a_table_of_ones_own_is_probed_and_nothing_to_probe_is_an_error(tmp_path
     assert best["covariate"].to_list() == ["first"] and best["chosen"][0] == "feature 0 (5/5)" and best["r2"][0] > 0.99
     assert made.absorption.is_empty() and len(made.losses) == 0 and made.page.parent == made.artefact.path
     with pytest.raises(SeqsaeError, match="no covariate has enough"):
-        seqsae.probe(encoded, table.select("subject_id", "same"), out=tmp_path / "other", config=config)
+        rare = table.select("subject_id", rare=pl.int_range(pl.len()) == 1)
+        seqsae.probe(encoded, rare, out=tmp_path / "other", config=config)
