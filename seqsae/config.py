@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, field_validator
 
 from seqsae.caption_options import CaptionConfig
-from seqsae.options import Room, parse, read_toml
+from seqsae.options import Room, each_once, parse, read_toml
 from seqsae.probe_options import ProbeConfig
 from seqsae.training_options import SaeConfig
 from seqsae.training_options import SweepConfig as SweepConfig
@@ -124,6 +124,8 @@ class AssociateConfig(Room):
     """Random splits of the held-out clusters on which selection and scoring are repeated; 0: none."""
     captions: CaptionConfig = CaptionConfig()
     """A rule in words for each feature: `[associate.captions]`."""
+
+    _each_once = field_validator("poolings", "baselines", "mlp_sites")(each_once)
 
 
 class ConceptsConfig(Room):

@@ -25,6 +25,13 @@ class Room(BaseModel):
         return given
 
 
+def each_once(given: tuple[str, ...]) -> tuple[str, ...]:
+    """For a validator: the names as given. Raises ValueError if one stands there twice."""
+    if twice := sorted({name for name in given if given.count(name) > 1}):
+        raise ValueError(f"{twice[0]!r} stands there twice; name each once")
+    return given
+
+
 def read_toml(path: Path) -> dict:
     """The document in a TOML file. Raises SeqsaeError if there is none."""
     remedy = "give a TOML file; see examples/ for one to copy"

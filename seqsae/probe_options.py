@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from seqsae.options import Room
+from seqsae.options import Room, each_once
 
 
 class ProbeConfig(Room):
@@ -35,6 +35,8 @@ class ProbeConfig(Room):
     """What is measured of concepts: annotated and planted ones (rows), for `loss` binary covariates as well (subjects)."""
     rows: int = Field(200_000, ge=1)
     """Rows of the select and of the test split that concepts are measured on, at most: whole samples, evenly spaced."""
+
+    _each_once = field_validator("bases", "poolings", "concepts")(each_once)
 
     @field_validator("ks")
     @classmethod

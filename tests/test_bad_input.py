@@ -223,6 +223,7 @@ CONFIGS = {
     'path = "nowhere"': "nowhere",
     "sites = []": "harvest.sites",
     "poolings = []": "associate.poolings",
+    'poolings = ["rate", "rate"]': "'rate' stands there twice",
     "threads = 100000": "threads",
 }
 PLACES = {

@@ -7,16 +7,16 @@ import polars as pl
 from seqsae import schema
 from seqsae.associations.baselines import baseline_table
 from seqsae.associations.readouts import given_tokens
+from seqsae.associations.refining import refined
 from seqsae.associations.replication import replicated
-from seqsae.associations.screening import Bench, by_unit, scored, screened_table, with_choice
+from seqsae.associations.screening import KEYS, Bench, by_unit, scored, screened_table, with_choice
 from seqsae.associations.targets import Target
 from seqsae.associations.verdicts import verdicts
-from seqsae.features.sources import FeatureSource
+from seqsae.features.sources import FeatureSource, Tokens
 from seqsae.sae.base import SAE
 
 RIVALS = {"token": ("token", "token-last", "token-pair"), "position": ("position",)}
 """What a feature must beat, by the verdict that it gets if it does not."""
-KEYS = ["covariate", "category", "unit"]
 NOT_ADJUSTED = "not adjusted: the confounders leave nothing to test"
 
 
@@ -37,8 +37,8 @@ def judged(bench: Bench, aims: list[Target], sources: list[FeatureSource], sibli
     """
     tables, told = zip(*[screened_table(bench, group) for group in by_unit(aims)], strict=True)
     diagnostics = pl.concat(told)
-    tokens = [source for source in sources if source.name in RIVALS["token"]]
-    table = given_tokens(bench, aims, scored(bench, aims, with_choice(pl.concat(tables), bench.config)), tokens)
+    table = refined(bench, aims, scored(bench, aims, with_choice(pl.concat(tables), bench.config)))
+    table = given_tokens(bench, aims, table, _tokens(bench, sources))
     baselines = baseline_table(bench.encoded, sources, aims, bench.config)
     table = replicated(bench, aims, _beside(table, baselines), siblings)
     null = diagnostics.select(*KEYS, "pooling", "null_95")
@@ -50,13 +50,19 @@ def judged(bench: Bench, aims: list[Target], sources: list[FeatureSource], sibli
     return Judged(found, baselines, diagnostics)
 
 
+def _tokens(bench: Bench, sources: list[FeatureSource]) -> list[FeatureSource]:
+    """The rivals that are tokens; single tokens among them even where a run leaves them out of its baselines."""
+    rivals = [source for source in sources if source.name in RIVALS["token"]]
+    return rivals if any(source.name == "token" for source in rivals) else [Tokens(bench.encoded.store), *rivals]
+
+
 def _beside(table: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
     """With `rival_token` and `rival_position`: how far the best of these baselines is from no effect, in the direction chosen on select."""
     nothing = pl.when(pl.col("effect_name") == "spearman").then(0.0).otherwise(0.5)
     for name, sources in RIVALS.items():
-        best = baselines.filter(pl.col("source").is_in(sources)).group_by(KEYS, maintain_order=True)
+        best = baselines.filter(pl.col("source").is_in(sources)).group_by(*KEYS, maintain_order=True)
         rivals = best.agg(pl.col("effect").max().alias(f"rival_{name}"))
-        table = table.join(rivals, on=KEYS, how="left", nulls_equal=True, maintain_order="left")
+        table = table.join(rivals, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
         table = table.with_columns((pl.col(f"rival_{name}") - nothing).alias(f"rival_{name}"))
     # Of a subject the position is the length of the record, which every adjusted effect is beyond already.
     at_rows = pl.when(pl.col("unit") != "subject").then("rival_position")

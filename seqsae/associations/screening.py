@@ -1,13 +1,11 @@
 """Every feature against every target: chosen on the select split, scored on the test split, crudely and beyond the confounders."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from seqsae.associations.baselines import effect_of
 from seqsae.associations.blocks import in_blocks, joined
 from seqsae.associations.chance import Chance
 from seqsae.associations.confounders import Confounders
@@ -15,7 +13,6 @@ from seqsae.associations.fdr import benjamini_hochberg, benjamini_yekutieli, hol
 from seqsae.associations.observations import UNITS
 from seqsae.associations.permutation import Plan
 from seqsae.associations.ranks import Matrix, RankMatrix, rank_excess
-from seqsae.associations.refits import refitter
 from seqsae.associations.screen import Screen
 from seqsae.associations.screens import beyond, crude_screen
 from seqsae.associations.targets import Target
@@ -26,6 +23,8 @@ from seqsae.features.encoding import Encoded
 from seqsae.progress import track
 
 Z95 = 1.959963984540054
+KEYS = ("covariate", "category", "unit")
+"""What says which target a row is of."""
 ADJUSTED = {"AUROC": "log odds ratio", "spearman": "partial spearman", "C-index": "log hazard ratio"}
 """By the crude effect."""
 
@@ -153,7 +152,7 @@ SCORES = {
 
 
 def scored(bench: Bench, aims: list[Target], table: pl.DataFrame) -> pl.DataFrame:
-    """Effects, intervals, n and p of the selected pairs on the test split, crudely and beyond the confounders."""
+    """Effects, intervals (to first order), n and p of the selected pairs on the test split, crudely and beyond the confounders."""
     table = table.with_row_index("at")
     scores = []
     for group in by_unit(aims):
@@ -191,13 +190,7 @@ def _score_target(bench: Bench, here: Units, aim: Target, columns: sp.csc_array,
     features = chosen["feature"].to_numpy()
     values = columns[:, features]
     both = screened(bench, here, [aim], rank_excess(values), 1)
-    order = np.argsort(chosen["p_either"].to_numpy(), kind="stable")
-    refit = refitter(aim, here, bench.confounders.of(here.unit)[here.chosen])
-    fully = set(order[: bench.config.refits].tolist())
-    ends = [
-        _refitted(here, aim, values[:, [i]].toarray().ravel(), refit) if i in fully else _to_first_order(aim, both, i)
-        for i in range(len(features))
-    ]
+    ends = [_to_first_order(aim, both, i) for i in range(len(features))]
     names = ("effect", "ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted", "ci_high_adjusted", "note")
     return pl.DataFrame(
         {
@@ -214,15 +207,8 @@ def _score_target(bench: Bench, here: Units, aim: Target, columns: sp.csc_array,
     ).select(list(SCORES)).with_columns(pl.col(pl.Float64).fill_nan(None))  # fmt: skip
 
 
-def _refitted(here: Units, aim: Target, x: np.ndarray, refit: Callable) -> tuple:
-    """(effect, ci_low, ci_high, effect_adjusted, its ci_low and ci_high, note) of values x [units]."""
-    crude = effect_of(aim, x, here)
-    fitted, note = refit(x)
-    return crude.value, crude.ci_low, crude.ci_high, fitted.value, fitted.ci_low, fitted.ci_high, note
-
-
 def _to_first_order(aim: Target, both: Both, i: int) -> tuple:
-    """The same of feature i, from the tests alone."""
+    """(effect, ci_low, ci_high, effect_adjusted, its ci_low and ci_high, note) of feature i, from the tests alone."""
     crude = (None,) * 3 if aim.is_survival else (both.crude.effect[i, 0], *steps(both.crude, i, aim.nothing))
     return *crude, both.beyond.effect[i, 0], *steps(both.beyond, i), "intervals to first order"
 

@@ -16,9 +16,9 @@ unstable          fewer than two thirds of the SAE seeds repeat it
 supported         all else
 
 The best tokens are the single token, the last token of a family of codes and the two tokens side by side that say most of the
-covariate on select; what is beyond them is beyond all at once. One of them may be stronger than a feature only because the covariate
-has several causes: so it counts against a feature of which it leaves nothing. It tells the covariate outright if its own effect is
-within OUTRIGHT of the largest there is: then nothing is left to tell beyond it.
+covariate on select, and the feature's own, at which it fires most; what is beyond them is beyond all at once. One of the rivals may
+be stronger than a feature only because the covariate has several causes: so it counts against a feature of which it leaves nothing.
+It tells the covariate outright if its own effect is within OUTRIGHT of the largest there is: then nothing is left to tell beyond it.
 
 An effect *replicates* if its Holm-corrected p on the test split is at most 0.05 and its interval excludes 0 in that direction.
 """
