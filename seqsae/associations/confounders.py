@@ -19,6 +19,7 @@ from seqsae.records.covariates import Covariates, numbers
 ROLES = ("confounder", "stratum")
 NUMERIC = ("ordinal", "continuous")
 RARE = 20  # units of a level; levels with fewer are taken together
+FARTHEST = 3.0  # spans (of the middle nine tenths) from the median; a number beyond counts as lying there
 DUMMIES = 5  # an ordinal confounder of at most so many values has one column a value
 
 
@@ -171,7 +172,9 @@ def _numbers(x: np.ndarray) -> np.ndarray:
     missing = ~np.isfinite(x)
     if missing.all():
         return np.zeros((len(x), 0))
-    filled = np.where(missing, np.nanmedian(np.where(missing, np.nan, x)), x)
-    filled = (filled - filled.mean()) / (filled.std() or 1.0)
+    low, middle, high = np.quantile(x[~missing], (0.05, 0.5, 0.95), method="inverted_cdf")
+    span = (high - low) or np.abs(x[~missing] - middle).max() or 1.0
+    # One value far away, such as a code for missing, must not press all others together.
+    filled = np.clip((np.where(missing, middle, x) - middle) / span, -FARTHEST, FARTHEST)
     curve = spline(filled, knots(filled[~missing]))
     return np.column_stack([curve, missing]) if missing.any() else curve

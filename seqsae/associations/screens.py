@@ -76,7 +76,8 @@ def _columns(found: Screen, n: int) -> list[Screen]:
 def _survival(here: Units, aim: Target, ranks: RankMatrix, z: np.ndarray | None, min_support: int) -> Screen:
     if here.repeats:
         raise SeqsaeError(
-            f"covariate {aim.covariate!r}: survival holds once for each subject, and this view has several samples of some; read the full view"
+            f"covariate {aim.covariate!r}: survival holds once for each subject, and this view has several samples of some; "
+            "give a view with one prediction time a subject"
         )
     known, times = times_of(here, aim, z)
     none, count = np.full((len(ranks.base), 1), np.nan), np.zeros((len(ranks.base), 1), np.int64)

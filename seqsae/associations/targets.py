@@ -63,7 +63,11 @@ def targets(covariates: Covariates, store: Store) -> list[Target]:
     for entry in covariates.schema["covariates"]:
         if entry["role"] not in TESTED:
             continue
-        if entry["type"] == "survival":
+        if entry["type"] == "survival" and store.samples["subject"].is_duplicated().any():
+            say(
+                f"covariate {entry['name']!r}: survival holds once for each subject, and view {store.view} has several samples of some: not tested"
+            )
+        elif entry["type"] == "survival":
             found.append(_of_follow_up(entry, covariates, store))
         elif entry["level"] != "subject" and is_pooled(store):
             say(f"covariate {entry['name']!r}: annotations hold at single events, and rows here are pooled: not tested")

@@ -193,3 +193,25 @@ def test_clusters_and_splits_of_units(tmp_path):
 def test_a_covariate_without_a_column_is_refused(tmp_path):
     with pytest.raises(SeqsaeError, match="'sex' has no column"):
         targets(covariates_of({"age": [1.0, 2.0]}, [{"name": "sex", "type": "binary"}]), store_of(tmp_path, [1] * 2))
+
+
+def test_survival_is_left_out_of_a_view_with_several_times_of_a_subject(tmp_path, capsys):
+    from datetime import datetime
+
+    from associations.planted import covariates_of
+    from features.small_stores import store_of
+
+    from seqsae.progress import shown
+
+    columns = {"death.time": [1.0, 2.0, 3.0], "death.event": [1.0, 0.0, 1.0], "sex": ["f", "m", "f"]}
+    entries = [
+        {"name": "death", "type": "survival", "time": "t", "event": "d"},
+        {"name": "sex", "type": "binary", "positive": "f"},
+    ]
+    times = [datetime(2020, 1, 1 + i) for i in range(4)]
+    several = store_of(tmp_path / "a", [2, 2, 2, 2], subject=[0, 0, 1, 2], times=times, view="ill")
+    with shown():
+        assert [aim.covariate for aim in targets(covariates_of(columns, entries), several)] == ["sex"]
+    assert "'death': survival holds once for each subject, and view ill has several" in capsys.readouterr().err
+    once = store_of(tmp_path / "b", [2, 2, 2])
+    assert [aim.covariate for aim in targets(covariates_of(columns, entries), once)] == ["death", "sex"]
