@@ -19,7 +19,7 @@ from seqsae.records.covariates import Covariates, numbers
 ROLES = ("confounder", "stratum")
 NUMERIC = ("ordinal", "continuous")
 RARE = 20  # units of a level; levels with fewer are taken together
-FARTHEST = 3.0  # spans (of the middle nine tenths) from the median; a number beyond counts as lying there
+FARTHEST = 20.0  # spans (of the middle nine tenths) from the median beyond which a number is far away
 DUMMIES = 5  # an ordinal confounder of at most so many values has one column a value
 
 
@@ -168,13 +168,16 @@ def _levels(values: pl.Series) -> np.ndarray:
 
 
 def _numbers(x: np.ndarray) -> np.ndarray:
-    """[n, columns] a spline, at the median where missing, and then a column that says so."""
+    """[n, columns] a spline, at the median where missing or far away, and then columns that say so.
+
+    One value far away, such as a code for missing, would press all others together, or draw the curve to itself.
+    """
     missing = ~np.isfinite(x)
     if missing.all():
         return np.zeros((len(x), 0))
     low, middle, high = np.quantile(x[~missing], (0.05, 0.5, 0.95), method="inverted_cdf")
     span = (high - low) or np.abs(x[~missing] - middle).max() or 1.0
-    # One value far away, such as a code for missing, must not press all others together.
-    filled = np.clip((np.where(missing, middle, x) - middle) / span, -FARTHEST, FARTHEST)
-    curve = spline(filled, knots(filled[~missing]))
-    return np.column_stack([curve, missing]) if missing.any() else curve
+    scaled = np.where(missing, 0.0, (np.where(missing, middle, x) - middle) / span)
+    said = [flag for flag in (missing, scaled < -FARTHEST, scaled > FARTHEST) if flag.any()]
+    away = np.any(said, axis=0) if said else np.zeros(len(x), bool)
+    return np.column_stack([spline(np.where(away, 0.0, scaled), knots(scaled[~away])), *said])
