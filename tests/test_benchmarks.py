@@ -7,20 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests_support import benchmark_package
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 TINY = {"d": 16, "directions": 32, "rows": 4096, "heldout": 2048, "active": 3.0}
 
 
 @pytest.fixture
 def peers(monkeypatch):
     """The benchmark's package, importable for one test."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import peers
-
-    yield peers
-    for name in [name for name in sys.modules if name == "bars" or name.split(".")[0] == "peers"]:
-        del sys.modules[name]
+    yield from benchmark_package(monkeypatch, "peers")
 
 
 @pytest.fixture

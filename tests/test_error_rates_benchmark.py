@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests_support import benchmark_package
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -14,12 +15,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 @pytest.fixture
 def rated(monkeypatch):
     """The benchmark's package, importable for one test."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import rated
-
-    yield rated
-    for name in [name for name in sys.modules if name in ("bars", "cohorts") or name.split(".")[0] == "rated"]:
-        del sys.modules[name]
+    yield from benchmark_package(monkeypatch, "rated", "cohorts")
 
 
 def test_it_tells_every_test_and_leaves_nothing_behind(tmp_path):

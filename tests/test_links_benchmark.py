@@ -1,17 +1,14 @@
 """The part of the recovery benchmark that asks whether planted links come out: its counting, its choices, its cohorts."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
 from features.small_stores import Given, store_of
 from sklearn.metrics import f1_score
+from tests_support import benchmark_package
 
 from seqsae.records.covariates import Covariates
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TRUTH = {
     "concepts": [{"name": "ill", "level": "spell"}, {"name": "rich", "level": "person"}],
     "covariates": [
@@ -25,12 +22,7 @@ TRUTH = {
 @pytest.fixture
 def recovered(monkeypatch):
     """The benchmark's package, importable for one test."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import recovered
-
-    yield recovered
-    for name in [name for name in sys.modules if name == "bars" or name.split(".")[0] == "recovered"]:
-        del sys.modules[name]
+    yield from benchmark_package(monkeypatch, "recovered")
 
 
 def rows(*given):

@@ -1,6 +1,9 @@
-"""Helpers that break inputs."""
+"""Helpers that break inputs, and one that borrows a benchmark's package."""
 
+import importlib
 import json
+import sys
+from pathlib import Path
 
 import polars as pl
 
@@ -15,3 +18,11 @@ def edit_json(path, change):
     document = json.loads(path.read_text())
     change(document)
     path.write_text(json.dumps(document))
+
+
+def benchmark_package(monkeypatch, name, *beside):
+    """The package of a benchmark, importable until the generator goes on, and the modules `beside` it."""
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    yield importlib.import_module(name)
+    for module in [one for one in sys.modules if one in ("bars", *beside) or one.split(".")[0] == name]:
+        del sys.modules[module]

@@ -20,6 +20,46 @@ def parts(n: int) -> list[str]:
     return [cycle[i % 10] for i in range(n)]
 
 
+def _tables(n_rows, people, subject, times) -> dict[str, dict]:
+    """Samples, subjects and splits; `people`: (number of subjects, splits, clusters)."""
+    n_subjects, split, cluster = people
+    names = [f"s{i}" for i in range(n_subjects)]
+    return {
+        "samples": {
+            "sample": pl.Series(range(len(n_rows)), dtype=pl.UInt32),
+            "subject": pl.Series(range(n_subjects) if subject is None else subject, dtype=pl.UInt32),
+            "prediction_time": pl.Series([None] * len(n_rows) if times is None else times, dtype=pl.Datetime("us")),
+            "n_rows": pl.Series(n_rows, dtype=pl.UInt32),
+        },
+        "subjects": {
+            "subject": pl.Series(range(n_subjects), dtype=pl.UInt32),
+            "subject_id": names,
+            "dataset": ["d"] * n_subjects,
+            "cluster": names if cluster is None else [str(name) for name in cluster],
+        },
+        "splits": {
+            "subject": pl.Series(range(n_subjects), dtype=pl.UInt32),
+            "split": parts(n_subjects) if split is None else list(split),
+        },
+    }
+
+
+def _rows(n_rows, tokens, event) -> pl.DataFrame:
+    total = len(tokens)
+    place = np.concatenate([np.arange(n) for n in n_rows]).astype(np.uint32)
+    return pl.DataFrame(
+        {
+            "row": np.arange(total, dtype=np.int64),
+            "sample": np.repeat(np.arange(len(n_rows), dtype=np.uint32), n_rows),
+            "event": place if event is None else np.asarray(event, dtype=np.uint32),
+            "position": place,
+            "time": pl.Series([None] * total, dtype=pl.Datetime("us")),
+            "token": pl.Series(tokens, dtype=pl.String),
+            "role": ["token"] * total,
+        }
+    )
+
+
 def store_of(
     folder: Path,
     n_rows,
@@ -49,37 +89,9 @@ def store_of(
     x = np.random.default_rng(0).normal(size=(total, 5)) if x is None else x
     x = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
     tokens = [("a", "b")[i % 2] for i in range(total)] if tokens is None else list(tokens)
-    names = [f"s{i}" for i in range(n_subjects)]
-    tables = {
-        "samples": {
-            "sample": pl.Series(range(len(n_rows)), dtype=pl.UInt32),
-            "subject": pl.Series(range(n_subjects) if subject is None else subject, dtype=pl.UInt32),
-            "prediction_time": pl.Series([None] * len(n_rows) if times is None else times, dtype=pl.Datetime("us")),
-            "n_rows": pl.Series(n_rows, dtype=pl.UInt32),
-        },
-        "subjects": {
-            "subject": pl.Series(range(n_subjects), dtype=pl.UInt32),
-            "subject_id": names,
-            "dataset": ["d"] * n_subjects,
-            "cluster": names if cluster is None else [str(name) for name in cluster],
-        },
-        "splits": {
-            "subject": pl.Series(range(n_subjects), dtype=pl.UInt32),
-            "split": parts(n_subjects) if split is None else list(split),
-        },
-    }
-    place = np.concatenate([np.arange(n) for n in n_rows]).astype(np.uint32)
-    rows = pl.DataFrame(
-        {
-            "row": np.arange(total, dtype=np.int64),
-            "sample": np.repeat(np.arange(len(n_rows), dtype=np.uint32), n_rows),
-            "event": place if event is None else np.asarray(event, dtype=np.uint32),
-            "position": place,
-            "time": pl.Series([None] * total, dtype=pl.Datetime("us")),
-            "token": pl.Series(tokens, dtype=pl.String),
-            "role": ["token"] * total,
-        }
-    )
+    people = n_subjects, split, cluster
+    tables = _tables(n_rows, people, subject, times)
+    rows = _rows(n_rows, tokens, event)
 
     def write(work: Path) -> None:
         for name, table in tables.items():
