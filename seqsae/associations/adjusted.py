@@ -6,21 +6,21 @@ zero block, so as sparse as the feature), r a covariate's residual given Z and w
 T = x' r. With x~ what is left of x given Z, its variance is V = sum x~^2 w, which opens into sparse products:
 V = x'Wx - 2 g'Z'Wx + g'Z'WZ g, where g are the coefficients of x on Z: weighted by w for a logistic null (Rao's efficient
 score; Cox & Hinkley 1974, section 9.3), plain for a linear one (Frisch & Waugh 1933; Lovell 1963). The tails are Pearson type III
-with the third moment of T, and the design effect of clusters is that of `screen`, for its reasons.
+with the third moment of T, and clusters are heard as in `screen`, for its reasons.
 Units that repeat a subject must also stand a t test over clusters, as in `clustered`, on the projected scores.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse, stats
+from scipy import linalg, stats
 
+from seqsae.associations.clustered import over_clusters
 from seqsae.associations.nulls import basis, null_models, weighted_gram
-from seqsae.associations.products import Powers, power
-from seqsae.associations.ranks import Matrix, RankMatrix
+from seqsae.associations.products import Powers
+from seqsae.associations.ranks import RankMatrix
 from seqsae.associations.screen import Prepared, Screen, checked, some, tails
 from seqsae.associations.support import (
-    Clusters,
     active_in,
     clusters_of,
     design_effect,
@@ -67,7 +67,8 @@ def screen_adjusted(
     """As `screen`, given the confounders `z` [n, q] (finite; the constant is added).
 
     `effect` is the partial Spearman correlation of a numeric covariate, exact; of a binary one the one-step log odds ratio for
-    a standard deviation of the feature's ranks, T sd(x) / V, which is biased towards 0 where it is large: refit what matters.
+    a standard deviation of the feature's ranks, T sd(x) / V, which is off where it is large (towards 0 of a
+    common feature, away from 0 of a rare one): refit what matters.
 
     Args:
         repeats: whether several units stand for one subject.
@@ -97,13 +98,13 @@ class _Adjusted:
         self.z, self.min_support, self.binary, self.repeats = z, min_support, binary, repeats
         self.clusters, self.null = clusters_of(cluster), null_models(y, z, binary)
         self.labels = labels_of(y, self.clusters, binary)
-        self.spread = spread_of(self.null.residual, self.clusters)
+        self.spread = spread_of(self.null.residual, self.clusters, self.labels.away)
         self.gram = np.stack([weighted_gram(z, w) for w in self.null.variance.T])  # [c, q, q]
 
     def __call__(self, ranks: RankMatrix) -> Screen:
         features, active = self._features(ranks), active_in(ranks, self.clusters)
         tested = testable(ranks, active, self.labels.supported, self.min_support)
-        design = design_effect(ranks, self.spread, self.clusters)
+        design = design_effect(ranks, self.spread, self.clusters, active)
         parts = [self._screened(features, at, tested[:, at], design[:, at]) for at in groups(len(self.binary))]
         effect, z, p = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         n = np.full(len(self.binary), ranks.n)
@@ -128,11 +129,13 @@ class _Adjusted:
             variance = np.where(live, variance, np.nan)
             z, skew = total / np.sqrt(variance * design), third / (variance * np.sqrt(variance))
         p = tails(z, skew, design, tested)
-        if self.repeats:
-            t = _over_clusters(features.ranks.excess, self.z, self.null.residual[:, at], self.clusters, g)
-            p = np.maximum(p, 2 * stats.t.sf(np.abs(t), max(len(self.clusters.sizes) - 1, 1)))
-            z = np.where(np.isfinite(t), t, z)
-        return effect, z, p
+        if not self.repeats:
+            return effect, z, p
+        x, residual = features.ranks.excess, self.null.residual[:, at]
+        votes = [over_clusters(x, self.z, r, each, self.clusters) for r, each in zip(residual.T, g, strict=True)]
+        t = np.column_stack(votes)
+        p = np.maximum(p, 2 * stats.t.sf(np.abs(t), max(len(self.clusters.sizes) - 1, 1)))
+        return effect, np.where(np.isfinite(t), t, z), p
 
     def _parts(self, features: _Features, at: slice) -> _Parts:
         """Of the covariates `at`: one pass over x, x^2 and x^3 with all columns that they need."""
@@ -170,20 +173,3 @@ class _Adjusted:
 def _solved(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
     """[q, F] coefficients, with a trace of ridge for where nobody carries weight."""
     return linalg.solve(gram + 1e-12 * np.trace(gram) * np.eye(len(gram)), cross, assume_a="pos")
-
-
-def _over_clusters(x: Matrix, z: np.ndarray, residual: np.ndarray, clusters: Clusters, g: np.ndarray) -> np.ndarray:
-    """t [F, c] over the clusters' sums of (x - Z g) r (Liang & Zeger 1986); `g` [c, q, F]."""
-    sums, n_clusters = clusters.sums, len(clusters.sizes)
-    t = np.empty((x.shape[1], len(g)))
-    for j, (r, coefficients) in enumerate(zip(residual.T, g, strict=True)):
-        weighted = sparse.diags_array(r) if sums is None else sums @ sparse.diags_array(r)
-        mine, label = weighted @ x, weighted @ z  # [C, F], [C, q]
-        cross = (mine.T @ label).T  # [q, F]
-        squares = np.asarray(power(mine, 2).sum(axis=0)).ravel()
-        squares = squares + (coefficients * ((label.T @ label) @ coefficients - 2 * cross)).sum(axis=0)
-        total = np.asarray(mine.sum(axis=0)).ravel() - coefficients.T @ label.sum(axis=0)
-        spread = (squares - total**2 / n_clusters) * n_clusters / max(n_clusters - 1, 1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            t[:, j] = np.where(spread > 1e-9 * np.maximum(squares, 1e-300), total / np.sqrt(spread), np.nan)
-    return t

@@ -10,8 +10,10 @@ McCaffrey 2002 on why t and not normal).
 import numpy as np
 from scipy import sparse, stats
 
-from seqsae.associations.ranks import RankMatrix, midranks, rank_excess
+from seqsae.associations.products import power
+from seqsae.associations.ranks import Matrix, RankMatrix, midranks, rank_excess
 from seqsae.associations.screen import Screen, same_missing, screen
+from seqsae.associations.support import Clusters, clusters_of
 
 
 def screen_rows(ranks: RankMatrix, y: np.ndarray, cluster: np.ndarray, min_support: int, binary: np.ndarray) -> Screen:
@@ -35,22 +37,26 @@ def cluster_t(ranks: RankMatrix, r: np.ndarray, cluster: np.ndarray) -> tuple[np
 
     NaN where clusters do not differ. Time O(non-zeros x c); nothing of size clusters x features is made dense.
     """
-    _, member = np.unique(cluster, return_inverse=True)
-    n_clusters, n = member.max() + 1, len(member)
-    sums = sparse.csr_array((np.ones(n), (member, np.arange(n))), shape=(n_clusters, n))
-    total, squares = (np.empty((len(ranks.base), r.shape[1])) for _ in range(2))
-    for j in range(r.shape[1]):
-        per_cluster = (sums @ sparse.diags_array(r[:, j])) @ ranks.excess  # [C, F]
-        label = sums @ r[:, j]  # [C]
-        total[:, j] = np.asarray(per_cluster.sum(axis=0)).ravel() - ranks.shift * label.sum()
-        squared = per_cluster.multiply(per_cluster) if sparse.issparse(per_cluster) else per_cluster**2
-        cross = per_cluster.T @ label
-        squares[:, j] = (
-            np.asarray(squared.sum(axis=0)).ravel() - 2 * ranks.shift * cross + ranks.shift**2 * (label @ label)
-        )
+    clusters, g = clusters_of(cluster), ranks.shift[None]
+    told = np.ones((len(cluster), 1))
+    votes = [over_clusters(ranks.excess, told, column, g, clusters) for column in r.T]
+    return np.column_stack(votes), len(clusters.sizes) - 1
+
+
+def over_clusters(x: Matrix, told: np.ndarray, r: np.ndarray, g: np.ndarray, clusters: Clusters) -> np.ndarray:
+    """t [F] over the clusters' sums of (x - told g) r, `x` [n, F], `told` [n, q], `r` [n], `g` [q, F] (Liang & Zeger 1986).
+
+    NaN where clusters do not differ. Nothing of size [C, F] is made dense unless x is.
+    """
+    sums, n_clusters = clusters.sums, len(clusters.sizes)
+    weighted = sparse.diags_array(r) if sums is None else sums @ sparse.diags_array(r)
+    mine, label = weighted @ x, weighted @ told  # [C, F], [C, q]
+    squares = np.asarray(power(mine, 2).sum(axis=0)).ravel()
+    squares = squares + (g * ((label.T @ label) @ g - 2 * (mine.T @ label).T)).sum(axis=0)
+    total = np.asarray(mine.sum(axis=0)).ravel() - g.T @ label.sum(axis=0)
     spread = (squares - total**2 / n_clusters) * n_clusters / max(n_clusters - 1, 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(spread > 1e-9 * np.maximum(squares, 1e-300), total / np.sqrt(spread), np.nan), n_clusters - 1
+        return np.where(spread > 1e-9 * np.maximum(squares, 1e-300), total / np.sqrt(spread), np.nan)
 
 
 def _scores(y: np.ndarray, binary: bool) -> np.ndarray:

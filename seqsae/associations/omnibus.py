@@ -19,7 +19,7 @@ from seqsae.associations.groups import kruskal_wallis
 from seqsae.associations.ranks import RankMatrix, rank_excess
 from seqsae.associations.screen import screen
 from seqsae.associations.screening import Bench
-from seqsae.associations.support import clusters_of, design_effect, spread_of
+from seqsae.associations.support import active_in, clusters_of, design_effect, spread_of, touched
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
 from seqsae.associations.within_strata import as_column
@@ -135,4 +135,5 @@ def _design(ranks: RankMatrix, code: np.ndarray, cluster: np.ndarray) -> np.ndar
     level = _indicators(code)
     share = level.mean(axis=0)
     weight = (1 - share) / max(len(share) - 1, 1)
-    return np.maximum(1, design_effect(ranks, spread_of(level - share, clusters), clusters) @ weight)
+    spread = spread_of(level - share, clusters, touched(clusters, level > 0))
+    return np.maximum(1, design_effect(ranks, spread, clusters, active_in(ranks, clusters)) @ weight)

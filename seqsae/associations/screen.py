@@ -7,7 +7,8 @@ All pairs come from one product T = R' r of centred ranks. The null distribution
 
 - mean 0 and the permutation variance V0 = Sxx Syy / (n - 1), exact with ties (Pitman 1937);
 - times the design effect of clusters, 1 + icc_x * D_y (Kloek 1981; Moulton 1986): icc_x is the correlation of
-  the feature's ranks within clusters, D_y the excess of squared cluster sums of r over the squares. The usual
+  the feature's ranks within clusters, D_y the excess of squared cluster sums of r over the squares; or the same cluster by
+  cluster where that is more (`support.design_effect`). The usual
   sandwich sum_c S_c^2 is not used: for a rare feature and a rare covariate it rests on the few clusters that
   hold both, is far too small when there are none and takes all power when there are some (simulated before
   choosing);
@@ -183,11 +184,11 @@ class _Crude:
         self.binary, self.min_support, self.clusters = binary, min_support, clusters_of(cluster)
         self.labels, self.r = labels_of(y, self.clusters, binary), scores_of(y, binary)
         self.syy, self.cubes = sum_of_powers(self.r, 2), sum_of_powers(self.r, 3)
-        self.spread = spread_of(self.r, self.clusters)
+        self.spread = spread_of(self.r, self.clusters, self.labels.away)
 
     def __call__(self, ranks: RankMatrix) -> Screen:
         total, active = across(ranks.excess, self.r), active_in(ranks, self.clusters)
-        z, p = self._null(ranks, total, testable(ranks, active, self.labels.supported, self.min_support))
+        z, p = self._null(ranks, total, active)
         n = np.full(len(self.binary), ranks.n)
         return Screen(self._effects(ranks, total), z, p, active[:, None], n, self.labels.n_positive, self.binary)
 
@@ -198,13 +199,13 @@ class _Crude:
             auroc = 0.5 + total / (ranks.n * self.syy)
             return np.where(self.binary, auroc, total / np.sqrt(np.outer(ranks.sum2, self.syy)))
 
-    def _null(self, ranks: RankMatrix, total: np.ndarray, tested: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(z, p) [F, c] of T = `total`; p is NaN where not `tested`, z where T cannot vary."""
-        n = ranks.n
+    def _null(self, ranks: RankMatrix, total: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(z, p) [F, c] of T = `total`; p is NaN where support is too small, z where T cannot vary."""
+        n, tested = ranks.n, testable(ranks, active, self.labels.supported, self.min_support)
         variance = np.outer(ranks.sum2, self.syy) / (n - 1)
         with np.errstate(invalid="ignore", divide="ignore"):
             skew = n * np.outer(ranks.sum3, self.cubes) / ((n - 1) * (n - 2)) / (variance * np.sqrt(variance))
-            design = design_effect(ranks, self.spread, self.clusters)
+            design = design_effect(ranks, self.spread, self.clusters, active)
             z = total / np.sqrt(variance * design)
         return z, tails(z, skew, design, tested)
 

@@ -8,7 +8,7 @@ weighted mid-ranks there. T = sum over units of w_h * centred rank * r is one sp
 moments add up: V = sum_h w_h^2 Sxx_h Syy_h / (n_h - 1), exact with ties (Pitman 1937), and likewise the third moment. A
 stratum in which either side does not vary adds nothing. With one stratum effect and z are those of `screen`.
 
-Clusters widen V by the design effect of `screen`, 1 + icc_x * D_y, with the weighted scores in place of the ranks; they may
+Clusters widen V by 1 + icc_x * D_y, as in `screen`, with the weighted scores in place of the ranks; they may
 cross strata. Nothing of size strata x features is made dense.
 """
 
