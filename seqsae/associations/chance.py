@@ -8,7 +8,7 @@ import polars as pl
 from seqsae import schema
 from seqsae.associations.inflation import inflation
 from seqsae.associations.permutation import Plan, max_t
-from seqsae.associations.ranks import RankMatrix, aurocs
+from seqsae.associations.ranks import RankMatrix, aurocs, rank_excess
 from seqsae.associations.screen import Screen, scores_of
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
@@ -48,8 +48,8 @@ class Chance:
         """[B, c] what the best of the `tested` [F, c] features reaches under each of B permutations; NaN where none is tested.
 
         Subjects: labels of whole clusters change places, within strata. Rows and events: the labels of each sample are turned round by a
-        random number of places, so that what neighbours have to do with each other stays. Every block of features sees the
-        same permutations.
+        random number of places, so that what neighbours have to do with each other stays; only rows that have a label, and ranked among
+        them. Every block of features sees the same permutations.
         """
         # Of the time to an event there is no such effect: the C-index of every feature under every permutation takes too long.
         y = np.column_stack([aim.y[self.here.chosen] * (np.nan if aim.is_survival else 1) for aim in self.aims])
@@ -67,10 +67,10 @@ class Chance:
     ) -> np.ndarray:
         if not tested.any():
             return np.full(self.plan.n, np.nan)
-        rng = np.random.default_rng(seed)
-        _, start, counts = np.unique(self.here.sample, return_index=True, return_counts=True)
-        filled = np.where(np.isfinite(y), y, np.nanmedian(y))[:, None]
-        scores = (filled if binary else scores_of(filled, np.array([False])))[:, 0]
+        rng, known = np.random.default_rng(seed), np.flatnonzero(np.isfinite(y))
+        ranks, y = ranks if len(known) == len(y) else rank_excess(ranks.excess[known]), y[known]
+        _, start, counts = np.unique(self.here.sample[known], return_index=True, return_counts=True)
+        scores = y if binary else scores_of(y[:, None], np.array([False]))[:, 0]
         width, best = max(1, BLOCK // len(y)), []
         for first in range(0, self.plan.n, width):
             turns = [_turn(start, counts, rng) for _ in range(min(width, self.plan.n - first))]

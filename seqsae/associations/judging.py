@@ -5,6 +5,7 @@ from typing import NamedTuple
 import polars as pl
 
 from seqsae import schema
+from seqsae.associations import conjunctions
 from seqsae.associations.baselines import baseline_table
 from seqsae.associations.readouts import given_tokens
 from seqsae.associations.refining import refined
@@ -17,6 +18,7 @@ from seqsae.sae.base import SAE
 
 RIVALS = {"token": ("token", "token-last", "token-pair"), "position": ("position",)}
 """What a feature must beat, by the verdict that it gets if it does not."""
+LOOKS_AHEAD = "may count what came after follow-up began"
 NOT_ADJUSTED = "not adjusted: the confounders leave nothing to test"
 
 
@@ -45,9 +47,25 @@ def judged(bench: Bench, aims: list[Target], sources: list[FeatureSource], sibli
     table = table.join(null, on=[*KEYS, "pooling"], how="left", nulls_equal=True, maintain_order="left")
     no_more = pl.col("effect_adjusted").is_null() & pl.col("p_select").is_not_null() & pl.col("note").is_null()
     table = table.with_columns(note=pl.when(no_more).then(pl.lit(NOT_ADJUSTED)).otherwise("note"))
-    table = table.with_columns(verdict=verdicts(table, bench.config.smallest, bench.config.smallest_adjusted))
+    table = _with_verdicts(bench, aims, _marked(table, aims))
     found = schema.check_table(table.select(*schema.columns("associations")), "associations", "associations")
     return Judged(found, baselines, diagnostics)
+
+
+def _marked(table: pl.DataFrame, aims: list[Target]) -> pl.DataFrame:
+    """With `looks_ahead`, and a note that says so."""
+    ahead = pl.col("covariate").is_in([aim.covariate for aim in aims if aim.looks_ahead])
+    note = pl.concat_str("note", pl.lit(LOOKS_AHEAD), separator="; ", ignore_nulls=True)
+    return table.with_columns(looks_ahead=ahead, note=pl.when(ahead).then(note).otherwise("note"))
+
+
+def _with_verdicts(bench: Bench, aims: list[Target], table: pl.DataFrame) -> pl.DataFrame:
+    """With `verdict`: what holds in all else is fitted once more beyond products of confounders."""
+    smallest = bench.config.smallest, bench.config.smallest_adjusted
+    none = {name: pl.lit(None, pl.Float64) for name in conjunctions.COLUMNS}
+    table = table.with_columns(verdict=verdicts(table.with_columns(**none), *smallest))
+    table = conjunctions.given_products(bench, aims, table)
+    return table.with_columns(verdict=verdicts(table, *smallest))
 
 
 def _tokens(bench: Bench, sources: list[FeatureSource]) -> list[FeatureSource]:

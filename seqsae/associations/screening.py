@@ -102,6 +102,8 @@ def _screen_rows(aim: Target, pooling: str | None, window: str, j: int, both: Bo
             "pooling": pl.Series([pooling] * width, dtype=pl.String),
             "n": pl.Series([int(crude.n[j])] * width, dtype=pl.UInt32),
             "n_positive": pl.Series([_positive(aim, crude.n_positive[j])] * width, dtype=pl.UInt32),
+            "n_adjusted": pl.Series([int(adjusted.n[j])] * width, dtype=pl.UInt32),
+            "n_positive_adjusted": pl.Series([_positive(aim, adjusted.n_positive[j])] * width, dtype=pl.UInt32),
             "effect_name": aim.effect_name,
             "effect": pl.Series(np.full(width, np.nan) if aim.is_survival else crude.effect[:, j]).fill_nan(None),
             "p_select": pl.Series(crude.p[:, j]).fill_nan(None),
@@ -144,8 +146,9 @@ def nothing() -> pl.Expr:
     return pl.when(pl.col("effect_name") == "spearman").then(0.0).otherwise(0.5)
 
 
+COUNTS = ("n", "n_positive", "n_adjusted", "n_positive_adjusted")
 SCORES = {
-    "at": pl.UInt32, "n": pl.UInt32, "n_positive": pl.UInt32, "effect": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64,
+    "at": pl.UInt32, **dict.fromkeys(COUNTS, pl.UInt32), "effect": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64,
     "p_test": pl.Float64, "effect_adjusted": pl.Float64, "ci_low_adjusted": pl.Float64, "ci_high_adjusted": pl.Float64,
     "p_test_adjusted": pl.Float64, "effect_stratified": pl.Float64, "note": pl.String,
 }  # fmt: skip
@@ -169,7 +172,7 @@ def scored(bench: Bench, aims: list[Target], table: pl.DataFrame) -> pl.DataFram
                 if len(chosen):
                     scores.append(_score_target(bench, here, aim, columns, chosen))
     found = pl.concat(scores) if scores else pl.DataFrame(schema=SCORES)
-    kept = ("effect", "effect_adjusted", "effect_stratified", "n", "n_positive")
+    kept = ("effect", "effect_adjusted", "effect_stratified", *COUNTS)
     table = table.join(found, on="at", how="left", suffix="_new", maintain_order="left").with_columns(
         *[pl.when("selected").then(f"{name}_new").otherwise(name).alias(name) for name in kept]
     )
@@ -197,6 +200,8 @@ def _score_target(bench: Bench, here: Units, aim: Target, columns: sp.csc_array,
             "at": chosen["at"],
             "n": [int(both.crude.n[0])] * len(features),
             "n_positive": [_positive(aim, both.crude.n_positive[0])] * len(features),
+            "n_adjusted": [int(both.beyond.n[0])] * len(features),
+            "n_positive_adjusted": [_positive(aim, both.beyond.n_positive[0])] * len(features),
             "p_test": both.crude.p[:, 0],
             "p_test_adjusted": both.beyond.p[:, 0],
             "effect_stratified": within_strata(bench.confounders, here, [aim], values, 1)[0][:, 0],

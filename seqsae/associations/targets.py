@@ -11,6 +11,7 @@ import polars as pl
 
 from seqsae.activations.store import Store
 from seqsae.associations.observations import cluster_codes, split_of, subject_of
+from seqsae.associations.origins import looks_ahead
 from seqsae.errors import SeqsaeError
 from seqsae.progress import say
 from seqsae.records.columns import as_text, listed
@@ -35,6 +36,8 @@ class Target:
     """[units] float64: 0 and 1, or any increasing scale, or the time at which observation ended; NaN where it does not count."""
     follow: np.ndarray | None = None
     """[units, 3] survival: when observation began, whether the event ended it, and whether a competing event did."""
+    looks_ahead: bool = False
+    """Whether features may count what came after follow-up began; of those who died early they then count little."""
     same_as: str | None = None
     """The confounder that puts all units in the same order, so that beyond it there is no effect; None: no such one."""
 
@@ -147,8 +150,8 @@ def _of_follow_up(entry: dict, covariates: Covariates, store: Store) -> Target:
     competed = column.get("competing", np.zeros(len(entered))) == 1
     event = np.where(competed, 0.0, column["event"])
     known = np.isfinite(column["time"]) & np.isfinite(event) & np.isfinite(entered)
-    y = np.where(known, column["time"], np.nan)
-    return Target(entry["name"], None, "survival", "subject", y, np.column_stack([entered, event, competed]))
+    y, follow = np.where(known, column["time"], np.nan), np.column_stack([entered, event, competed])
+    return Target(entry["name"], None, "survival", "subject", y, follow, looks_ahead(entry, store))
 
 
 def _of_column(entry: dict, covariates: Covariates, store: Store) -> list[Target]:

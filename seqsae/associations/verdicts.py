@@ -6,12 +6,15 @@ feature's ranks, or partial rho). In this order, the first that holds:
 
 not-selected      q on the select split is above the level
 not-replicated    the test split shows less than d in that direction, crudely and adjusted (intervals wholly below it)
-confounded        the crude effect replicates, and the adjusted interval lies within (-d, d)
-inconclusive      the adjusted effect does not replicate, or is smaller than d: too little power for any other word
+confounded        the crude effect replicates, and the adjusted interval lies within (-d, d), nearly all units having all confounders
+inconclusive      features may count what came after the follow-up of a survival covariate began; or the adjusted effect does not
+                  replicate, or is smaller than d: too little power for any other word
 token-readout     beyond the best tokens the interval lies within (-d, d); or one of them does at least as well, and tells the covariate
                   outright or leaves less than d, or an interval that reaches to 0
 position-readout  of rows: where they stand does at least as well
 inconclusive      beyond the best tokens the interval reaches to 0
+confounded        beyond products of the confounders the interval lies within (-d, d)
+inconclusive      beyond products of the confounders the interval reaches to 0
 unstable          fewer than two thirds of the SAE seeds repeat it
 supported         all else
 
@@ -28,6 +31,7 @@ import polars as pl
 LEVEL = 0.05
 SEEDS = 2 / 3
 OUTRIGHT = 0.02  # of the whole way from no tie to a perfect one
+COMPLETE = 0.9  # of the units; with fewer adjusted, the crude tie may lie in those that were left out
 
 VERDICTS = (
     "supported", "unstable", "token-readout", "position-readout", "confounded", "inconclusive", "not-replicated", "not-selected",
@@ -40,13 +44,15 @@ def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> 
     Args:
         table: `selected`; `direction` (1 or -1, on select); `effect`, `ci_low`, `ci_high`, `p_test_holm`, all of these again as
             `..._adjusted`; `effect_name`; `rival_token` and `rival_position` (the baseline's effect, null without one);
-            `effect_given_token` and its interval (null without tokens); `replicated_seeds`, `n_seeds` (null if one seed).
+            `effect_given_token` and `effect_given_products` with intervals (null where there are none); `n`, `n_adjusted`;
+            `looks_ahead`; `replicated_seeds`, `n_seeds` (null if one seed).
         smallest, smallest_adjusted: d on either scale.
     """
     s = pl.col("direction")
     centre = pl.when(pl.col("effect_name") == "spearman").then(0.0).otherwise(0.5)
     crude = _along(s, "", centre)
-    beyond, given = _along(s, "_adjusted"), _along(s, "_given_token")
+    beyond, given, products = (_along(s, f"_{name}") for name in ("adjusted", "given_token", "given_products"))
+    complete = pl.col("n_adjusted") >= COMPLETE * pl.col("n")
     crude_holds = _replicates(crude, pl.col("p_test_holm"))
     holds = _replicates(beyond, pl.col("p_test_adjusted_holm")) & (beyond["effect"] >= smallest_adjusted)
     size = (pl.col("effect") - centre).abs()
@@ -55,12 +61,15 @@ def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> 
     rules = [
         (~pl.col("selected"), "not-selected"),
         ((crude["high"] < smallest) & (beyond["high"] < smallest_adjusted), "not-replicated"),
-        (crude_holds & _within(beyond, smallest_adjusted), "confounded"),
+        (crude_holds & _within(beyond, smallest_adjusted) & complete, "confounded"),
+        (pl.col("looks_ahead"), "inconclusive"),
         (~holds.fill_null(False), "inconclusive"),
         (_within(given, smallest_adjusted), "token-readout"),
         ((size <= pl.col("rival_token")) & (outright | ~says_more), "token-readout"),
         (size <= pl.col("rival_position"), "position-readout"),
         (given["low"] <= 0, "inconclusive"),
+        (_within(products, smallest_adjusted), "confounded"),
+        (products["low"] <= 0, "inconclusive"),
         (pl.col("replicated_seeds") < SEEDS * pl.col("n_seeds"), "unstable"),
     ]
     verdict = pl.lit("supported")

@@ -22,6 +22,7 @@ KEPT = (
     "event",
     "entry",
     "competing",
+    "origin",
 )
 """Fields of a covariate's schema that a profile repeats; descriptions are free text, `positive` and `order` hold values."""
 MOST_LEVELS = 50

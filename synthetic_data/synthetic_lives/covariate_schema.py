@@ -11,7 +11,7 @@ DECILES = [f"D{d}" for d in range(1, 11)]
 
 SURVIVAL = {
     "time": "nursing_home_time", "event": "nursing_home_event", "entry": "nursing_home_entry",
-    "competing": "nursing_home_competing", "unit": "years",
+    "competing": "nursing_home_competing", "unit": "years", "origin": "record_end",
 }  # fmt: skip
 
 TIMES = ("time", "event", "entry", "competing")
@@ -28,7 +28,8 @@ def _field(name: str, kind: str, description: str, role: str = "target", **more)
     """A line of covariates.schema.json; what is not given is null, `within` is empty."""
     given = {"name": name, "type": kind, "role": role, "level": "subject", "description": description}
     entry = given | {"within": []} | more
-    return {field: entry.get(field) for field in FIELDS} | ({key: more[key] for key in TIMES} if "time" in more else {})
+    own = {key: more[key] for key in (*TIMES, "origin")} if "time" in more else {}
+    return {field: entry.get(field) for field in FIELDS} | own
 
 
 SCHEMA = [

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata, t
 
 from seqsae.associations.effects import spearman
+from seqsae.associations.freedom import quantile
 from seqsae.associations.refits import NOTHING, odds_ratio, partial_spearman, ranked
 
 
@@ -24,12 +25,19 @@ def test_the_odds_ratio_is_that_of_statsmodels(seed):
     exog = sm.add_constant(np.column_stack([ranked(x), z]))
     model = sm.Logit(y, exog)
     plain = model.fit(disp=False, tol=1e-12)
-    robust = model.fit(disp=False, tol=1e-12, cov_type="cluster", cov_kwds={"groups": cluster, "use_correction": False})
     assert found.value == pytest.approx(plain.params[1], abs=1e-7) and not found.separated
-    n = cluster.max() + 1
-    error = max(plain.bse[1], robust.bse[1] * np.sqrt(n / (n - 1)))
     half = (found.ci_high - found.ci_low) / 2
-    assert half / error == pytest.approx(norm.isf(0.025), rel=0.02)  # a t of 99 degrees is that near
+    bread, mu = plain.cov_params()[1], plain.predict()
+    clusters = [np.flatnonzero(cluster == c) for c in range(cluster.max() + 1)]
+    reach = exog @ bread
+    share = np.array([(mu * (1 - mu) * reach**2)[c].sum() for c in clusters]) / bread[1]
+    votes = np.array([(model.score_obs(plain.params) @ bread)[c].sum() for c in clusters]) / np.sqrt(1 - share)
+    assert share.sum() == pytest.approx(1) and share.max() < 0.2
+    robust = np.sqrt((votes**2).sum())
+    if robust > plain.bse[1]:
+        assert half == pytest.approx(quantile(votes, 0.05) * robust, rel=1e-6)
+    else:
+        assert half == pytest.approx(t.isf(0.025, len(clusters) - 1) * plain.bse[1], rel=1e-6)
 
 
 def test_what_is_separated_has_a_finite_estimate_and_says_so():

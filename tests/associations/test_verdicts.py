@@ -10,7 +10,8 @@ GOOD = {
     "effect": 0.7, "ci_low": 0.6, "ci_high": 0.8, "p_test_holm": 0.001,
     "effect_adjusted": 0.5, "ci_low_adjusted": 0.3, "ci_high_adjusted": 0.7, "p_test_adjusted_holm": 0.001,
     "rival_token": 0.1, "rival_position": 0.1, "effect_given_token": 0.4, "ci_low_given_token": 0.2, "ci_high_given_token": 0.6,
-    "replicated_seeds": 3, "n_seeds": 3,
+    "effect_given_products": 0.4, "ci_low_given_products": 0.2, "ci_high_given_products": 0.6, "n": 1000, "n_adjusted": 1000,
+    "looks_ahead": False, "replicated_seeds": 3, "n_seeds": 3,
 }  # fmt: skip
 UNKNOWN = dict.fromkeys(("effect", "ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted", "ci_high_adjusted"))
 
@@ -22,11 +23,12 @@ def turned(row):
         ("ci_low", "ci_high"),
         ("ci_low_adjusted", "ci_high_adjusted"),
         ("ci_low_given_token", "ci_high_given_token"),
+        ("ci_low_given_products", "ci_high_given_products"),
     ):
         centre = 1.0 if low == "ci_low" and row["effect_name"] == "AUROC" else 0.0
         if row[low] is not None:
             out[low], out[high] = centre - row[high], centre - row[low]
-    for name in ("effect", "effect_adjusted", "effect_given_token"):
+    for name in ("effect", "effect_adjusted", "effect_given_token", "effect_given_products"):
         centre = 1.0 if name == "effect" and row["effect_name"] == "AUROC" else 0.0
         out[name] = None if row[name] is None else centre - row[name]
     return out
@@ -60,6 +62,14 @@ CASES = [
     ("not-replicated", {"effect": 0.5, "ci_low": 0.46, "ci_high": 0.54, "effect_adjusted": 0.0, "ci_low_adjusted": -0.09, "ci_high_adjusted": 0.09}),
     ("not-replicated", {"effect": 0.3, "ci_low": 0.2, "ci_high": 0.4, "effect_adjusted": -0.5, "ci_low_adjusted": -0.7, "ci_high_adjusted": -0.3}),
     ("not-selected", {"selected": False}),
+    ("supported", {"effect_given_products": None, "ci_low_given_products": None, "ci_high_given_products": None}),
+    ("confounded", {"effect_given_products": 0.01, "ci_low_given_products": -0.05, "ci_high_given_products": 0.09}),
+    ("inconclusive", {"ci_low_given_products": -0.01}),
+    ("inconclusive", {"looks_ahead": True}),
+    ("inconclusive", {"looks_ahead": True, "rival_token": 0.495}),
+    ("not-selected", {"looks_ahead": True, "selected": False}),
+    ("supported", {"n_adjusted": 500}),
+    ("inconclusive", {"n_adjusted": 899, "effect_adjusted": 0.01, "ci_low_adjusted": -0.08, "ci_high_adjusted": 0.09, "p_test_adjusted_holm": 1.0}),
 ]  # fmt: skip
 
 

@@ -58,6 +58,8 @@ class Fitted(NamedTuple):
     state: State
     inverse: np.ndarray
     """[p, p] inverse information of `columns`."""
+    dfbeta: np.ndarray
+    """[C, p] what each cluster adds to the coefficients of `columns`."""
 
 
 def fit_cox(times: Times, Z: np.ndarray | None, cluster: np.ndarray | None = None, ties: str = "efron") -> CoxFit:
@@ -98,7 +100,7 @@ def fit_fully(times: Times, Z: np.ndarray | None, cluster: np.ndarray | None = N
         monotone=_spread_out(monotone, kept, False).astype(bool),
         aliased=_spread_out(without, kept, True).astype(bool),
     )
-    return Fitted(fit, risk, columns, state, inverse)
+    return Fitted(fit, risk, columns, state, inverse, dfbeta)
 
 
 def checked_columns(Z: np.ndarray | None, n: int) -> np.ndarray:
