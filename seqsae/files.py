@@ -63,12 +63,12 @@ def read_json(path: Path, remedy: str) -> Any:
         raise SeqsaeError(f"{path}: not a JSON document ({reason}); {remedy}") from None
 
 
-def write_json(path: Path, document: dict) -> None:
-    """Write a document so that a reader sees the old or the new one, never half of it."""
+def write_json(path: Path, document: dict, in_order: bool = True) -> None:
+    """Write a document so that a reader sees the old or the new one, never half of it; keys sorted, or as they stand."""
     partial = path.with_name(path.name + ".partial")
     try:
         with partial.open("w") as file:
-            file.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
+            file.write(json.dumps(document, indent=2, sort_keys=in_order) + "\n")
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -119,7 +119,7 @@ def stage(
     out = Path(out)
     sources = _hashes(inputs)
     key = key_of(kind, config, inputs, packages)
-    kept = existing(out, key)
+    kept = existing(out, kind, key)
     if kept is not None:
         say(f"{out}: unchanged, kept")
         return kept
@@ -172,13 +172,13 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def existing(out: Path, key: str) -> Artefact | None:
-    """The artefact at `out` if it was made under `key` and its files have their sizes, else None."""
+def existing(out: Path, kind: str, key: str) -> Artefact | None:
+    """The artefact at `out` if it is of this kind, was made under `key` and its files are as they were written, else None."""
     if not (out / MANIFEST).is_file():
         return None
     try:
         artefact = Artefact(out)
-        if artefact.manifest["key"] != key:
+        if (artefact.manifest["kind"], artefact.manifest["key"]) != (kind, key):
             return None
         for name in artefact.manifest["files"]:
             artefact.file(name)
@@ -219,7 +219,7 @@ def _work_folder(out: Path, key: str) -> Path:
                 f"{path}: a file stands where a folder is to be written; remove it, or choose another --out"
             )
     note = work / "key"
-    if note.is_file() and note.read_text() == key:
+    if note.is_file() and note.read_bytes() == key.encode():
         (work / MANIFEST).unlink(missing_ok=True)
         say(f"{out}: going on where an interrupted run stopped")
         return work

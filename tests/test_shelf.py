@@ -146,3 +146,27 @@ def test_a_locked_folder_is_refused_and_free_again_and_what_happens_inside_is_no
     with pytest.raises(BlockingIOError), shelf.locked(tmp_path / "run"):
         raise BlockingIOError("somebody's own")
     assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize("left", [b"\xff\xfe\x00", b"", b"another"])
+def test_a_partial_folder_of_who_knows_what_is_begun_anew(tmp_path, left):
+    work = tmp_path / "a.partial"
+    work.mkdir()
+    (work / "key").write_bytes(left)
+    (work / "rest").write_text("of another run")
+    made = shelf.stage(tmp_path / "a", "thing", {}, {}, writer([]))
+    assert sorted(made.manifest["files"]) == ["data.bin"] and not work.exists()
+
+
+def test_an_artefact_counts_as_there_only_whole_and_of_its_kind(tmp_path):
+    made = shelf.stage(tmp_path / "a", "thing", {}, {}, writer([]))
+    key = made.manifest["key"]
+    assert shelf.existing(made.path, "thing", key) is not None
+    assert shelf.existing(made.path, "other", key) is None and shelf.existing(made.path, "thing", "0" * 64) is None
+    manifest = json.loads((made.path / "manifest.json").read_text())
+    (made.path / "manifest.json").write_text(json.dumps(manifest | {"kind": "other"}))
+    assert shelf.existing(made.path, "thing", key) is None
+    calls = []
+    assert shelf.stage(tmp_path / "a", "thing", {}, {}, writer(calls)).manifest["kind"] == "thing" and len(calls) == 1
+    (made.path / "data.bin").unlink()
+    assert shelf.existing(made.path, "thing", key) is None

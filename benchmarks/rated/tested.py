@@ -64,6 +64,21 @@ def without_confounding(rng: np.random.Generator) -> Iterator[Tested]:
         yield Tested("ranks", pooling, COVARIATES, _firing(x), found.p)
 
 
+def with_uneven_families(rng: np.random.Generator) -> Iterator[Tested]:
+    """Families of eight; in half of them all are of one piece."""
+    who = people(rng, N, sizes=((8,), (1.0,)))
+    _, first = np.unique(who.cluster, return_index=True)
+    alike = rng.random(len(first)) < 0.5
+    of = np.where(alike[who.cluster], first[who.cluster], np.arange(N))
+    fired, y, who = counts(rng, who, rates(rng, FEATURES))[of], covariates(rng, who)[of], who.some(of)
+    for pooling, x in pooled(fired, who).items():
+        ranks = rank_excess(x)
+        found = screen(ranks, y, who.cluster, SUPPORT, BINARY)
+        yield Tested("ranks, uneven families", pooling, COVARIATES, _firing(x), found.p)
+        found = screen_adjusted(ranks, y, who.confounders, who.cluster, SUPPORT, BINARY, repeats=False)
+        yield Tested("adjusted score, uneven families", pooling, COVARIATES, _firing(x), found.p)
+
+
 def with_confounding(rng: np.random.Generator) -> Iterator[Tested]:
     who = people(rng, N)
     z, y = who.confounders, covariates(rng, who, who.confounding)
@@ -156,6 +171,7 @@ STUDIES = (
     with_survival,
     with_rows,
     with_rows_confounded,
+    with_uneven_families,
 )
 WRONG = ("ranks, confounders not told", "rows, taken for independent")
 

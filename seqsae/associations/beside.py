@@ -1,5 +1,6 @@
 """Features of another study, opened from their folder, to stand beside those of this one on the same rows."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
@@ -12,10 +13,15 @@ from seqsae.activations.store import Store
 from seqsae.config import AssociateConfig, ConceptsConfig
 from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import Encoded
+from seqsae.records.columns import short
 from seqsae.sae.room import load_sae
 
 RANDOM_MODEL = "random-model"
 """What an SAE on the same model with its weights shuffled is called."""
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""A name that stands in tables, folders and lines of text as it is."""
+DEPTH = 3
+"""Folders above those of a view's features up to the run: RUN/features/NAME/VIEW."""
 
 
 class Beside:
@@ -35,10 +41,12 @@ def open_beside(folder: Path | str) -> Encoded:
     Raises:
         SeqsaeError: no features there, or they do not lie in a run folder.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     artefact = shelf.open_artefact(folder, "features")
-    run = folder.absolute().parents[2]
-    activations, weights = run / "activations" / folder.name, run / "sae" / folder.absolute().parent.name
+    if len(folder.parents) < DEPTH:
+        raise SeqsaeError(f"{folder}: these features lie in no run folder; give RUN/features/NAME/VIEW")
+    run = folder.parents[DEPTH - 1]
+    activations, weights = run / "activations" / folder.name, run / "sae" / folder.parent.name
     for needed in (activations, weights):
         if not needed.is_dir():
             raise SeqsaeError(
@@ -58,10 +66,19 @@ def opened(given: list[str] | None) -> dict[str, Encoded]:
             raise SeqsaeError(
                 f"--beside {text}: write NAME=FOLDER, as in {RANDOM_MODEL}=runs/random/features/NAME/full"
             )
+        check_name(name)
         if name in found:
             raise SeqsaeError(f"--beside {text}: the name {name!r} stands there twice; give each its own")
         found[name] = open_beside(folder)
     return found
+
+
+def check_name(name: str) -> None:
+    """Raises SeqsaeError for what is no `NAME`."""
+    if not NAME.fullmatch(name):
+        raise SeqsaeError(
+            f"beside {short(name)!r}: a name has 1 to 64 letters, digits and signs of -_. alone; choose another"
+        )
 
 
 def check_beside(encoded: Encoded, beside: Mapping[str, Encoded]) -> None:
@@ -70,6 +87,7 @@ def check_beside(encoded: Encoded, beside: Mapping[str, Encoded]) -> None:
     for name, other in beside.items():
         if name in own or not name:
             raise SeqsaeError(f"beside {name!r}: the name is taken; choose another")
+        check_name(name)
         if not _same_rows(encoded.store, other.store):
             raise SeqsaeError(
                 f"beside {name!r}: {other.path} stands on other rows than {encoded.path}; harvest the same view of the same data"

@@ -177,7 +177,8 @@ def _numbers(x: np.ndarray) -> np.ndarray:
         return np.zeros((len(x), 0))
     low, middle, high = np.quantile(x[~missing], (0.05, 0.5, 0.95), method="inverted_cdf")
     span = (high - low) or np.abs(x[~missing] - middle).max() or 1.0
-    scaled = np.where(missing, 0.0, (np.where(missing, middle, x) - middle) / span)
+    with np.errstate(over="ignore"):  # what is too far to be divided by the span is far away
+        scaled = np.where(missing, 0.0, (np.where(missing, middle, x) - middle) / span)
     said = [flag for flag in (missing, scaled < -FARTHEST, scaled > FARTHEST) if flag.any()]
     away = np.any(said, axis=0) if said else np.zeros(len(x), bool)
     return np.column_stack([spline(np.where(away, 0.0, scaled), knots(scaled[~away])), *said])

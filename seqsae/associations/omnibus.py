@@ -3,7 +3,8 @@
 The table `associations` has each level against all others; a covariate of many levels may be told by a feature in a way that no
 single level shows. Where clusters hold several units, H is divided by the mean design effect of the levels,
 sum_k (1 - n_k / n) D_k / (K - 1), before it is held against chi-squared (Rao & Scott 1981, first order). Where a feature and the rarest
-level meet less than once by chance, chi-squared is too light at its end: p is then at least K times the smallest of the levels' own.
+level meet less than once by chance, chi-squared is too light at its end: below GUARDED p is then at least K times the
+smallest of the levels' own, or GUARDED.
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from seqsae.associations.support import active_in, clusters_of, design_effect, s
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
 from seqsae.associations.within_strata import as_column
+
+GUARDED = 0.01
+"""Above it chi-squared is no lighter than H."""
 
 
 def omnibus(bench: Bench, aims: list[Target]) -> pl.DataFrame:
@@ -110,7 +114,7 @@ def levels_tested(
 
 
 def _careful(p: np.ndarray, ranks: RankMatrix, code: np.ndarray, cluster: np.ndarray, min_support: int) -> np.ndarray:
-    """[F] p, of features that seldom meet the rarest level at least what Bonferroni makes of the levels one by one."""
+    """[F] p; of features that seldom meet the rarest level, if below GUARDED, at least what Bonferroni makes of the levels one by one."""
     level = _indicators(code)
     active = np.asarray((ranks.excess != 0).sum(axis=0)).ravel()
     rare = active * level.sum(axis=0).min() < len(code)
@@ -118,7 +122,7 @@ def _careful(p: np.ndarray, ranks: RankMatrix, code: np.ndarray, cluster: np.nda
         return p
     each = screen(ranks, level, cluster, min_support).p
     least = np.where(np.isfinite(each), each, 1).min(axis=1)
-    return np.where(rare, np.maximum(p, np.minimum(level.shape[1] * least, 1)), p)
+    return np.where(rare, np.maximum(p, np.minimum(level.shape[1] * least, GUARDED)), p)
 
 
 def _indicators(code: np.ndarray) -> np.ndarray:

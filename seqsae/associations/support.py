@@ -14,7 +14,7 @@ from seqsae.associations.ranks import RankMatrix
 MIN_MINORITY = 5
 """Clusters that must hold a value other than the covariate's commonest one (binary: each of the two classes)."""
 
-MEETINGS = 5
+MEETINGS = 4
 """Clusters in which feature and covariate would meet by luck, from which it is heard that clusters differ. In 300 families of 8, half of
 them of one piece, 3 to 50 % positive, .12 of tests fall below .05 without, and .05 with it (.07 of 3 % with 3 %, which is not heard)."""
 _COLUMNS = 16  # of covariates at a time, so that nothing of size [n, c] is doubled

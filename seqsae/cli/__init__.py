@@ -7,7 +7,7 @@ import typer
 
 from seqsae.cli import concepts, faithfulness, models, probe, studies, tools  # noqa: F401  they hang their commands on `app`
 from seqsae.cli.app import app
-from seqsae.errors import SeqsaeError
+from seqsae.errors import SeqsaeError, one_line
 from seqsae.progress import shown
 
 UsageError = typer.BadParameter.__base__  # click's own, wherever typer has it from
@@ -47,5 +47,5 @@ def _told(error: OSError) -> str:
 
 
 def _fail(line: str) -> None:
-    typer.echo(f"seqsae: error: {' '.join(line.split())}", err=True)
+    typer.echo(f"seqsae: error: {one_line(line)}", err=True)
     sys.exit(2)

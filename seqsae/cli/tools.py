@@ -1,6 +1,5 @@
 """Commands beside a study: conversion, covariates, synthetic lives, what is installed."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,20 +56,13 @@ def propose(
     ] = None,
 ) -> None:
     """Draft a covariate schema from a table, for you to decide on."""
-    from seqsae.records.covariates import read_table
-    from seqsae.records.proposals import document_of, proposals
+    from seqsae.records.drafting import draft
 
-    found = proposals(read_table(table))
-    document = document_of(found)
-    out = out or table.with_name("covariates.schema.json")
-    if out.exists():
-        raise SeqsaeError(f"{out}: already there; give another --out, it is not overwritten")
-    if not document["covariates"]:
-        raise SeqsaeError(f"{table}: no column to propose{''.join(f'; {one.told()}' for one in found[:4])}")
-    out.write_text(json.dumps(document, indent=2) + "\n")
+    with _whole(out or table, "covariates propose"):
+        found, written = draft(table, out)
     for one in found:
         typer.echo(one.told())
-    typer.echo(f"{len(document['covariates'])} covariates drafted, look them over: {out}")
+    typer.echo(f"{sum(one.kind is not None for one in found)} covariates drafted, look them over: {written}")
 
 
 @synth_app.command()

@@ -7,7 +7,7 @@ import polars as pl
 from seqsae.pages import annotated, captions, layers, markup, offline, tables, used
 from seqsae.pages.compact import columns
 from seqsae.pages.content import Content
-from seqsae.pages.drawing import CURVES, DENSITY, drawings, resplit_differences, training
+from seqsae.pages.drawing import CURVES, DENSITY, drawings, resplit_differences
 from seqsae.pages.parts import Part
 from seqsae.pages.sources import in_order, legend
 
@@ -67,7 +67,8 @@ def html(content: Content) -> str:
     data = _data(content, known, found, units) | {name: part.data for name, part in parts.items()}
     for part in parts.values():
         data["charts"] |= part.charts
-    return offline.document(content.title, _sections(content, found, parts), data, SCRIPTS, INTERNAL)
+    sections = _sections(content, found, parts, list(data["charts"]))
+    return offline.document(content.title, sections, data, SCRIPTS, INTERNAL)
 
 
 def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict:
@@ -106,7 +107,7 @@ def _present(content: Content, parts: dict[str, Part]) -> dict[str, str]:
     return {name: heading for name, heading in headings.items() if name not in absent and heading is not None}
 
 
-def _sections(content: Content, found: pl.DataFrame, parts: dict[str, Part]) -> list[offline.Section]:
+def _sections(content: Content, found: pl.DataFrame, parts: dict[str, Part], drawn: list[str]) -> list[offline.Section]:
     """The sections with their own texts, from `assets/<name>.html`, with the run card put in."""
     counts = tables.discoveries(found, content.q)
     dead = int(content.profile["dead"].sum())
@@ -123,7 +124,7 @@ def _sections(content: Content, found: pl.DataFrame, parts: dict[str, Part]) -> 
         "q": f"{content.q:g}",
         "dead": f"{dead:,}",
         "resplits": _resplits(content),
-        "curves": _curves(content),
+        "curves": _curves(drawn),
     }
     return [
         offline.Section(name, heading, parts[name].body, parts[name].short)
@@ -133,12 +134,11 @@ def _sections(content: Content, found: pl.DataFrame, parts: dict[str, Part]) -> 
     ]
 
 
-def _curves(content: Content) -> str:
-    """A panel for each chart of the training."""
-    drawn = training(content.metrics) if _has(content.metrics) else {}
+def _curves(drawn: list[str]) -> str:
+    """A panel for each chart of the training among those drawn."""
     headings = {f"curve-{name}": heading for name, (heading, _) in CURVES.items()} | {"density": DENSITY}
     notes = {"density": "Darker: more latents fire in so many rows. Dashed: a tenth of the rows. Lowest band: never."}
-    return "".join(markup.panel(headings[name], name, notes.get(name, "")) for name in drawn)
+    return "".join(markup.panel(headings[name], name, notes.get(name, "")) for name in drawn if name in headings)
 
 
 def _resplits(content: Content) -> str:

@@ -126,7 +126,8 @@ def _body(used: Used, rows: pl.DataFrame, charts: dict[str, dict], n_shown: int)
     )
     left = used.effects["feature"].n_unique() - n_shown
     if n_shown and left:
-        effects += f'<p class="note">{left:,} further features, of smaller effect, stand in effects.parquet.</p>'
+        what, stand = ("feature", "stands") if left == 1 else ("features", "stand")
+        effects += f'<p class="note">{left:,} further {what}, of smaller effect, {stand} in effects.parquet.</p>'
     told = (
         f"{about['subjects']:,} subjects of the {about['split']} split in {about['clusters']:,} clusters; "
         f"SAE {about['sae']} at {about['site']}, trained on {_READOUTS.get(about['readout'], about['readout'])} rows"

@@ -16,6 +16,7 @@ from seqsae.records.columns import listed, plain
 from seqsae.records.companions_spans import annotations
 from seqsae.records.data import Dataset, key_by_subject
 from seqsae.records.proposals import propose
+from seqsae.records.tables import as_table, read_table
 
 MADE = "write it again, or take it out"
 
@@ -43,7 +44,7 @@ def with_covariates(data: Dataset, table: Any, document: Any) -> Dataset:
     if table is None:
         return data if document is None else _annotated_alone(data, document)
     where = str(table) if isinstance(table, str | Path) else "covariates"
-    frame = cov.read_table(Path(table)) if isinstance(table, str | Path) else cov.as_table(table, where)
+    frame = read_table(Path(table)) if isinstance(table, str | Path) else as_table(table, where)
     keyed = _keyed(frame, data.subjects, where)
     document = _schema_of(table, frame, document, where)
     _annotated(data, document, where)
@@ -56,7 +57,7 @@ def of_frame(given: Any, subjects: pl.DataFrame) -> cov.Covariates:
     Raises:
         SeqsaeError: no polars table, or any fault of it.
     """
-    frame = cov.as_table(given, "covariates")
+    frame = as_table(given, "covariates")
     if "subject" in frame.columns and "subject_id" not in frame.columns:
         numbers = frame["subject"]
         if not numbers.dtype.is_integer() or not numbers.is_between(0, len(subjects) - 1).all():
@@ -144,9 +145,7 @@ def _cluster_column(data: Dataset, name: str, covariates: Any) -> pl.DataFrame:
     table = data.covariate_table
     if covariates is not None and (table is None or name not in table.columns):
         frame = (
-            cov.read_table(Path(covariates))
-            if isinstance(covariates, str | Path)
-            else cov.as_table(covariates, "covariates")
+            read_table(Path(covariates)) if isinstance(covariates, str | Path) else as_table(covariates, "covariates")
         )
         table = key_by_subject(frame, data.subjects, "covariates")
     if table is None or name not in table.columns:

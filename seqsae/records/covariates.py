@@ -1,15 +1,13 @@
 """Covariates: a table keyed by `subject_id`, typed by an explicit schema document. Nothing is guessed silently."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from seqsae import schema
 from seqsae.errors import SeqsaeError
-from seqsae.files import read_json, read_parquet
+from seqsae.files import read_json
 from seqsae.progress import say
 from seqsae.records.columns import as_numbers, as_text, listed, plain, short, tidy
 from seqsae.records.follow_up import check_entry, follow_up
@@ -18,6 +16,7 @@ from seqsae.records.proposals import KEYS, fault_of
 
 WITHIN = {("binary", "subject"), ("categorical", "subject")}  # type and level of what `within` may name
 MOST_LEVELS = 1_000  # of a categorical covariate
+LARGEST = 1e100  # of a number: squares and sums of larger ones overflow
 EXACT = 2**53  # whole numbers beyond it run together as float64
 
 
@@ -39,40 +38,6 @@ class Covariates:
     """Schema `truth_spans`."""
     code_table: pl.DataFrame | None = None
     """Schema `code_table`: what codes are called in a report; no statistic reads it."""
-
-
-def read_table(path: Path) -> pl.DataFrame:
-    """A CSV or parquet table. Raises SeqsaeError if it is neither."""
-    if path.suffix == ".parquet":
-        return read_parquet(path)
-    try:
-        return _named_once(pl.read_csv(path, infer_schema_length=None, null_values=["", "NA", "NaN"]), path)
-    except FileNotFoundError:
-        raise SeqsaeError(f"{path}: no such file; check the path") from None
-    except (pl.exceptions.PolarsError, OSError) as cause:
-        raise SeqsaeError(
-            f"{path}: not a readable CSV table ({str(cause).splitlines()[0]}); give CSV or parquet"
-        ) from None
-
-
-def as_table(given: Any, where: str) -> pl.DataFrame:
-    """A polars table that a caller gave. Raises SeqsaeError for anything else."""
-    if isinstance(given, pl.LazyFrame):
-        return given.collect()
-    if not isinstance(given, pl.DataFrame):
-        kind = type(given).__name__
-        raise SeqsaeError(
-            f"{where}: {kind} is no polars table; make it one (pl.DataFrame, pl.from_pandas), with a column subject_id"
-        )
-    return given
-
-
-def _named_once(table: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """`table` itself. Raises SeqsaeError if two columns of the file had one name, which polars has then numbered."""
-    for name in table.columns:
-        if (base := re.sub(r"_duplicated_\d+$", "", name)) != name and base in table.columns:
-            raise SeqsaeError(f"{path}: two columns are called {short(base)!r}; rename one")
-    return table
 
 
 def read_schema(path: Path) -> dict:
@@ -259,8 +224,19 @@ def numbers(column: pl.Series, entry: dict, where: str) -> pl.Series:
         raise SeqsaeError(f"{where}: covariate {name!r}, row {row}: {short(column[row])!r} is {mend}")
     if found.is_infinite().any():
         raise SeqsaeError(f"{where}: covariate {name!r} holds an infinite value; remove it")
+    _check_size(found, column, name, where)
     if not order and column.dtype.is_integer() and (found.abs() > EXACT).any():
         raise SeqsaeError(
             f"{where}: covariate {name!r} holds whole numbers beyond 2^53, which run together as decimals; subtract an origin or cut digits"
         )
     return found.fill_nan(None).alias(name)
+
+
+def _check_size(found: pl.Series, column: pl.Series, name: str, where: str) -> None:
+    """Raises SeqsaeError for the first number that is too large to be reckoned with."""
+    beyond = (found.abs() > LARGEST).fill_null(False)
+    if beyond.any():
+        row = beyond.arg_max()
+        raise SeqsaeError(
+            f"{where}: covariate {name!r}, row {row}: {short(column[row])!r} is beyond {LARGEST:g}; leave it empty, or give it in a larger unit"
+        )

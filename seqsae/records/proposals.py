@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from seqsae.errors import printable
 from seqsae.progress import say
 from seqsae.records.columns import as_numbers, as_text, plain, short, tidy
 
@@ -28,7 +29,7 @@ class Proposal(NamedTuple):
     def told(self) -> str:
         """One line for a person."""
         what = "left out" if self.kind is None else f"{self.kind}, level subject, role target"
-        return f"{short(self.name)!r}: {what} ({self.why})"
+        return f"{short(self.name)!r}: {what} ({printable(self.why)})"
 
 
 def propose(table: pl.DataFrame) -> dict:

@@ -144,7 +144,7 @@ def _kept(source: Source, site: str, configs: list[SaeConfig], out: Path, seed: 
     missing = [
         index
         for index, folder in enumerate(folders)
-        if shelf.existing(folder, shelf.key_of("sae", options[index], source.inputs)) is None
+        if shelf.existing(folder, "sae", shelf.key_of("sae", options[index], source.inputs)) is None
     ]
     state = _state_folder(source, folders[0], options)
     todo = _todo(state, missing)

@@ -8,8 +8,9 @@ import pytest
 
 import seqsae
 from seqsae.errors import SeqsaeError
-from seqsae.records.covariates import check_schema, read_table, typed
+from seqsae.records.covariates import check_schema, typed
 from seqsae.records.proposals import propose
+from seqsae.records.tables import read_table
 
 NAN = float("nan")
 

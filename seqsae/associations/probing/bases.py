@@ -1,12 +1,13 @@
 """What is probed: the units of one basis over the held-out subjects, pooled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from seqsae.associations.ranks import Matrix
 from seqsae.associations.units import Units
+from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import Encoded
 from seqsae.features.sources import FeatureSource, Neurons, Pca, Tokens, random_directions
 from seqsae.probe_options import ProbeConfig
@@ -22,6 +23,24 @@ class Basis:
     source: FeatureSource
     sparse_too: bool = True
     """Whether k-sparse probes read it, beside the dense one."""
+
+
+class Finite:
+    """A source whose values are looked at as they are read. It is a FeatureSource."""
+
+    def __init__(self, source: FeatureSource):
+        self.source, self.name, self.labels = source, source.name, source.labels
+
+    def values(self, rows: np.ndarray) -> Matrix:
+        """[len(rows), units]. Raises SeqsaeError for a value that is not finite."""
+        values = self.source.values(rows)
+        if not np.isfinite(values.data if sp.issparse(values) else values).all():
+            where = sp.coo_array(values)
+            unit = where.col[np.argmin(np.isfinite(where.data))]
+            raise SeqsaeError(
+                f"probes: {self.labels[unit]} of {self.name!r} holds NaN or infinite values; harvest and encode again without them"
+            )
+        return values
 
 
 @dataclass(frozen=True)
@@ -50,8 +69,12 @@ class Pooled:
 
 
 def bases_of(encoded: Encoded, config: ProbeConfig, seed: int) -> list[Basis]:
-    """The bases that the config names, in its order."""
+    """The bases that the config names, in its order. Raises SeqsaeError for an SAE without features."""
     store, site = encoded.store, encoded.site
+    if not encoded.labels:
+        raise SeqsaeError(
+            f"{encoded.path}: an SAE of width 0 has no features to probe; give codes of one feature at least"
+        )
     makers = {
         "sae": lambda: [Basis("sae", site, encoded)],
         "neuron": lambda: [Basis("neuron", site, Neurons(store, site))],
@@ -64,7 +87,8 @@ def bases_of(encoded: Encoded, config: ProbeConfig, seed: int) -> list[Basis]:
             Basis("neuron", other, Neurons(store, other), sparse_too=False) for other in store.sites if other != site
         ],
     }
-    return [basis for name in config.bases for basis in makers[name]()]
+    made = [basis for name in config.bases for basis in makers[name]()]
+    return [replace(basis, source=Finite(basis.source)) for basis in made]
 
 
 def pooled(basis: Basis, here: Units, config: ProbeConfig) -> Pooled:

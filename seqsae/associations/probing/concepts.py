@@ -12,7 +12,7 @@ from seqsae import schema
 from seqsae.activations.store import Store
 from seqsae.associations.f1 import score
 from seqsae.associations.probing.absorption import absorbed, dense_probes, main_latents
-from seqsae.associations.probing.bases import Basis
+from seqsae.associations.probing.bases import Basis, Finite
 from seqsae.associations.probing.choosing import basis_of, strongest, ties
 from seqsae.associations.probing.coverage import covered
 from seqsae.associations.probing.known import Known
@@ -38,7 +38,7 @@ def absorption_table(encoded: Encoded, sets: list[Pair], seed: int) -> pl.DataFr
 
 def _absorptions(encoded: Encoded, select: Known, test: Known, seed: int) -> Iterator[dict]:
     x, x_test = (_centred(encoded, one.rows) for one in (select, test))
-    codes, codes_test = (encoded.values(one.rows) for one in (select, test))
+    codes, codes_test = (Finite(encoded).values(one.rows) for one in (select, test))
     decoder = encoded.sae.W_dec.detach().double().numpy()
     probes = dense_probes(x, select.y, select.cluster, seed)
     for c, (name, probe) in enumerate(zip(select.names, probes, strict=True)):

@@ -76,13 +76,20 @@ class Group:
         """[n, T]; of a time to an event its martingale residual among `seen` (Therneau & Grambsch 1990)."""
         columns = []
         for aim in self.aims:
-            y = aim.y[self.units].astype(float)
+            y = self.values(aim)
             if aim.is_survival:
                 follow, residual = aim.follow[self.units], np.zeros(len(y))
                 residual[seen] = null_model(Times(follow[seen, 0], y[seen], follow[seen, 1])).martingale
                 y = residual
             columns.append(y)
         return np.column_stack(columns)
+
+    def values(self, aim: Target) -> np.ndarray:
+        """[n] the target; numbers by a power of two no larger than 1, so that no square is lost and no digit changes."""
+        y = aim.y[self.units].astype(float)
+        if aim.is_binary or aim.is_survival:
+            return y
+        return np.ldexp(y, -int(np.frexp(np.abs(y).max(initial=0))[1]))
 
     def mean_seen(self, target: int) -> np.ndarray:
         """[n] mean response over the units that each unit's probe has learnt from."""

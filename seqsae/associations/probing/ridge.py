@@ -1,51 +1,25 @@
 """Nested cross-validation of a ridge from each fold's moments alone: every training set is a sum of them, every loss a product.
 
 Letters: n units, d columns, T targets, K folds, S strengths. Of each fold are kept the number of units, the sums of the columns
-[d] and of their products [d, d]; rows are read once for these, and once more for the scores.
+[d] and of their products [d, d]; rows are read once for these, and once more for the scores. Far more columns than units: `wide`.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 
+from seqsae.associations.probing import wide
+from seqsae.associations.probing.linear import STRENGTHS, Fitted, scale_of
 from seqsae.associations.ranks import Matrix
 
-STRENGTHS = np.logspace(-4, 2, 7)
-"""Of the penalty, times the number of units, on columns of unit variance."""
 LOOSE = 10.0
 """Factor on columns that are to be penalised little: a penalty of a hundredth."""
 SPECTRAL = 512
 """Columns up to which a training set is solved by its eigenvectors; beyond, by Cholesky's factors, strength by strength."""
-
-
-class Fitted(NamedTuple):
-    """Linear scores of T targets: `x @ weights + intercept`."""
-
-    weights: np.ndarray
-    """[d, T] on the columns as given."""
-    intercept: np.ndarray
-    """[T]."""
-    centre: np.ndarray
-    """[T] mean score over the units learnt from, less the intercept."""
-    spread: np.ndarray
-    """[T] standard deviation of the scores over the units learnt from; 1 where all are equal."""
-    strength: np.ndarray
-    """[T] chosen by the inner folds."""
-
-    def standard(self, x: Matrix) -> np.ndarray:
-        """[m, T] scores in standard deviations from their mean over the units learnt from, so that folds can be pooled.
-
-        The intercept is left out: it is lower where the units left out hold more positives, and would set folds against each
-        other.
-        """
-        return (np.asarray(x @ self.weights) - self.centre) / self.spread
-
-    def predicted(self, x: Matrix) -> np.ndarray:
-        """[m, T] on the scale of the targets."""
-        return np.asarray(x @ self.weights) + self.intercept
 
 
 class Moments(NamedTuple):
@@ -79,27 +53,41 @@ class Design:
         self.fold, self.folds = fold, np.unique(fold)
         self.weight = np.ones(x.shape[1]) if weight is None else weight
         self.rows = {int(f): np.flatnonzero(fold == f) for f in self.folds}
+
+    @cached_property
+    def _sums(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """By fold: sums of the columns [d] and of their products [d, d]."""
         parts = {f: self.x[rows] for f, rows in self.rows.items()}
-        self._x = {f: np.asarray(part.sum(axis=0)).ravel() for f, part in parts.items()}
-        self._xx = {f: _dense(part.T @ part) for f, part in parts.items()}
+        return {f: (np.asarray(part.sum(axis=0)).ravel(), _dense(part.T @ part)) for f, part in parts.items()}
 
     def moments(self, f: int, y: np.ndarray, columns: np.ndarray | slice = slice(None)) -> Moments:
         """Of one fold, for targets y [n, T], of some of the columns."""
-        rows = self.rows[f]
+        rows, (x, xx) = self.rows[f], self._sums[f]
         xy = np.asarray(self.x[rows].T @ y[rows])
-        xx = self._xx[f][columns][:, columns]
-        return Moments(np.array(len(rows)), self._x[f][columns], xx, y[rows].sum(0), (y[rows] ** 2).sum(0), xy[columns])
+        xx = xx[columns][:, columns]
+        return Moments(np.array(len(rows)), x[columns], xx, y[rows].sum(0), (y[rows] ** 2).sum(0), xy[columns])
 
     def fit(self, y: np.ndarray, held: int | None = None, columns: Sequence[np.ndarray | slice] = (slice(None),)):
         """A Fitted for each set of columns: to targets y [n, T] on every fold but `held`, their strength chosen by leaving out each
         of those in turn. Values of y in the held fold are not read."""
         used = [int(f) for f in self.folds if f != held]
+        if self._is_wide(used):
+            return [self._wide(y, used, chosen) for chosen in columns]
         whole = [self.moments(f, y) for f in used]
         made = []
         for chosen in columns:
             parts = [_only(part, chosen) for part in whole]
             made.append(_nested(parts, self.weight[chosen]))
         return made
+
+    def _is_wide(self, used: list[int]) -> bool:
+        """Whether products of units with each other are solved sooner than those of columns."""
+        return self.x.shape[1] > max(SPECTRAL, 2 * sum(len(self.rows[f]) for f in used))
+
+    def _wide(self, y: np.ndarray, used: list[int], columns: np.ndarray | slice) -> Fitted:
+        rows = np.concatenate([self.rows[f] for f in used])
+        x = self.x[rows][:, columns]
+        return wide.nested(_dense(x), y[rows], self.fold[rows], self.weight[columns])
 
 
 def _only(part: Moments, columns: np.ndarray | slice) -> Moments:
@@ -110,7 +98,7 @@ def _nested(parts: list[Moments], weight: np.ndarray) -> Fitted:
     """The ridge on all parts, each target's strength that of the least squared error over parts left out in turn."""
     total = _added(parts)
     trains = [_less(total, part) for part in parts] if len(parts) > 1 else []
-    scales = [_scale(train, weight) for train in [total, *trains]]
+    scales = [scale_of(train.n, train.x, np.diag(train.xx), weight) for train in [total, *trains]]
     solved = [_paths(train, scale, STRENGTHS) for train, scale in zip([total, *trains], scales, strict=True)]
     loss = np.zeros((len(STRENGTHS), len(total.y)))
     for train, part, weights in zip(trains, parts, solved[1:], strict=True):
@@ -131,14 +119,6 @@ def _added(parts: list[Moments]) -> Moments:
 
 def _less(total: Moments, part: Moments) -> Moments:
     return Moments(*[a - b for a, b in zip(total, part, strict=True)])
-
-
-def _scale(train: Moments, weight: np.ndarray) -> np.ndarray:
-    """[d] what standardises each column, times its weight; 0 for one that does not vary."""
-    square = np.diag(train.xx) / train.n
-    variance = square - (train.x / train.n) ** 2
-    varies = variance > 1e-12 * np.maximum(square, 1e-300)
-    return np.where(varies, weight / np.sqrt(np.where(varies, variance, 1)), 0)
 
 
 def _paths(train: Moments, scale: np.ndarray, strengths: np.ndarray) -> np.ndarray:

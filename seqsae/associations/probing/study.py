@@ -23,7 +23,9 @@ def probe_table(encoded: Encoded, confounders: Confounders, aims: list[Target], 
     """Schema `probes` for the targets of level subject among `aims`."""
     here = HeldOut(encoded.store, "subject")
     fold = folds_of(here.cluster, config.folds, seed)
-    aims = [aim for aim in aims if aim.unit == "subject" and _can_be_probed(aim, here, fold)]
+    aims, left_out = _parted(aims, here, fold)
+    for line in left_out:
+        say(f"{line}: not probed")
     z = confounders.of("subject")[here.chosen]
     z = np.where(np.isfinite(z), z, np.nanmean(z, axis=0)) if z.shape[1] else z
     groups = list(_groups(aims, here, fold, z, config))
@@ -40,26 +42,38 @@ def probe_table(encoded: Encoded, confounders: Confounders, aims: list[Target], 
     return schema.check_table(table, "probes", "probes")
 
 
-def _can_be_probed(aim: Target, here: HeldOut, fold: np.ndarray) -> bool:
-    """Whether each side of the target is in at least two folds, so that no training set is without it; if not, that is said."""
-    name = aim.covariate + (f" ({aim.category})" if aim.category else "")
+def why_none(encoded: Encoded, aims: list[Target], config: ProbeConfig, seed: int) -> list[str]:
+    """A line for each of the targets of level subject that is not in the table."""
+    here = HeldOut(encoded.store, "subject")
+    return _parted(aims, here, folds_of(here.cluster, config.folds, seed))[1]
+
+
+def _parted(aims: list[Target], here: HeldOut, fold: np.ndarray) -> tuple[list[Target], list[str]]:
+    """The targets of level subject that can be probed, and a line for each of the others."""
+    of_subjects = [aim for aim in aims if aim.unit == "subject"]
+    whys = [_why_not(aim, here, fold) for aim in of_subjects]
+    kept = [aim for aim, why in zip(of_subjects, whys, strict=True) if why is None]
+    return kept, [_line(aim, why) for aim, why in zip(of_subjects, whys, strict=True) if why is not None]
+
+
+def _line(aim: Target, why: str) -> str:
+    return f"covariate {aim.covariate}{f' ({aim.category})' if aim.category else ''}: {why}"
+
+
+def _why_not(aim: Target, here: HeldOut, fold: np.ndarray) -> str | None:
+    """None where each side of the target is in at least two folds, so that no training set is without it."""
     y = aim.y[here.chosen]
     known = np.isfinite(y)
     sides = [y == 1, y == 0] if aim.is_binary else [known]
     if aim.is_survival:
         sides = [known & (aim.follow[here.chosen, 1] == 1)]
         if here.repeats:
-            say(
-                f"covariate {name}: survival holds once for each subject, and this view has several samples of some: not probed"
-            )
-            return False
+            return "survival holds once for each subject, and this view has several samples of some"
     if not aim.is_binary and len(np.unique(y[known])) < 2 and not aim.is_survival:
-        say(f"covariate {name}: it does not vary among the held-out subjects: not probed")
-        return False
+        return "it does not vary among the held-out subjects"
     if min(len(np.unique(fold[side])) for side in sides) < LEAST:
-        say(f"covariate {name}: one side is in fewer than {LEAST} folds of the held-out subjects: not probed")
-        return False
-    return True
+        return f"one side is in fewer than {LEAST} folds of the held-out subjects"
+    return None
 
 
 def _groups(aims: list[Target], here: HeldOut, fold: np.ndarray, z: np.ndarray, config: ProbeConfig) -> Iterator[Group]:
@@ -136,7 +150,7 @@ def _r2(aim: Target, group: Group, scores: Scores | None) -> float | None:
     if scores is None or aim.is_binary or aim.is_survival:
         return None
     target = next(t for t, one in enumerate(group.aims) if one is aim)
-    return _number(r_squared(aim.y[group.units], scores.predicted, group.mean_seen(target)))
+    return _number(r_squared(group.values(aim), scores.predicted, group.mean_seen(target)))
 
 
 def _parts(suffix: str, found) -> dict[str, float | None]:

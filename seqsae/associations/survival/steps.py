@@ -17,7 +17,7 @@ from seqsae.associations.survival.null import NullModel
 
 
 class StepMoments(NamedTuple):
-    """Sums over event times; every array is [F]."""
+    """Sums over event times; every array is [F], NaN where the confounders tell the times so well that a sum overflows."""
 
     square: np.ndarray
     """d (S1 / S0)^2"""
@@ -42,7 +42,14 @@ def risk_set_jumps(X: Matrix, null: NullModel) -> Matrix:
 
 def step_moments(jumps: Matrix, null: NullModel) -> StepMoments:
     """The sums of `StepMoments` from `risk_set_jumps`."""
-    per_square, per_cube = null.risk.count / null.s0**2, null.risk.count / null.s0**3
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore", under="ignore"):
+        found = _sums(jumps, null.risk.count / null.s0**2, null.risk.count / null.s0**3)
+    sound = np.all([np.isfinite(part) for part in found], axis=0)
+    return StepMoments(*[np.where(sound, part, np.nan) for part in found])
+
+
+def _sums(jumps: Matrix, per_square: np.ndarray, per_cube: np.ndarray) -> StepMoments:
+    """The sums, as they come out; each event time weighs [K] in those of squares and of cubes."""
     if not sparse.issparse(jumps):
         s = suffix_sums(jumps)
         return StepMoments(per_square @ s.real**2, per_square @ (s.real * s.imag), per_cube @ s.real**3)
