@@ -183,7 +183,10 @@ def _association(feature, covariate, category, kind, pooling, size) -> dict:
     chosen = p is not None and p * 20 <= 0.05
     return {
         "feature": feature, "covariate": covariate, "category": category, "unit": "subject", "kind": kind,
-        "window": "full", "pooling": pooling, "n": 600, "n_positive": 280 if binary else None, "n_adjusted": 590, "n_positive_adjusted": 275 if binary else None,
+        "window": "full", "pooling": pooling, "n": 600, "n_positive": 280 if binary else None,
+        "n_adjusted": 590, "n_positive_adjusted": 275 if binary else None,
+        "effect_given_products": size if chosen else None, "ci_low_given_products": size - 0.06 if chosen else None,
+        "ci_high_given_products": size + 0.06 if chosen else None,
         "effect_name": "AUROC" if binary else "spearman", "effect": None if p is None else effect,
         "ci_low": effect - 0.04 if chosen else None, "ci_high": effect + 0.04 if chosen else None,
         "adjusted_name": "log odds ratio" if binary else "partial spearman", "effect_adjusted": size,
