@@ -125,11 +125,11 @@ def _columns(entry: dict, values: pl.Series) -> np.ndarray:
             f"{entry['role']} {entry['name']!r} is missing for everybody in this view; take it out of the schema"
         )
     if entry["type"] in ("binary", "categorical"):
-        return _kept(_levels(values.cast(pl.String)), values, entry, "level")
+        return _kept(_levels(values.cast(pl.String), entry), values, entry, "level")
     x = numbers(values, entry, "annotations") if values.dtype == pl.String else values.cast(pl.Float64)
     x = x.fill_nan(None)
     few = entry["type"] == "ordinal" and x.n_unique() <= DUMMIES + x.has_nulls()
-    made = _levels(x.cast(pl.String)) if few else _numbers(x.fill_null(float("nan")).to_numpy())
+    made = _levels(x.cast(pl.String), entry) if few else _numbers(x.fill_null(float("nan")).to_numpy())
     return _kept(made, x, entry, "exclude")
 
 
@@ -156,11 +156,15 @@ def _kept(made: np.ndarray, values: pl.Series, entry: dict, usual: str) -> np.nd
     return made
 
 
-def _levels(values: pl.Series) -> np.ndarray:
-    """[n, levels - 1] a column a level but the commonest; rare ones are taken together, missing is a level."""
+def _levels(values: pl.Series, entry: dict) -> np.ndarray:
+    """[n, levels - 1] a column a level but the commonest; rare ones are taken together, which is said, missing is a level."""
     values = values.fill_null("\0missing")
     counts = values.value_counts(sort=True)
     names = counts.filter(pl.col("count") >= RARE)[values.name].sort().to_list()
+    if names and (rare := len(counts) - len(names)) > 1:
+        say(
+            f"{entry['role']} {entry['name']!r}: {rare:,} values with fewer than {RARE} units each are adjusted for as if they were one"
+        )
     codes = values.replace_strict(names, range(len(names)), default=len(names), return_dtype=pl.Int64).to_numpy()
     whole = np.eye(len(names) + 1)[codes]
     counted = whole.sum(axis=0)

@@ -1,9 +1,11 @@
-"""Numbers of a confounder as columns: one far value leaves what is adjusted for as it was."""
+"""Columns of a confounder: one far value leaves what is adjusted for as it was; rare levels that become one are told."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from seqsae.associations.confounders import _numbers
+from seqsae.associations.confounders import _levels, _numbers
+from seqsae.progress import shown
 
 
 def told(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -36,3 +38,14 @@ def test_units_of_a_number_do_not_matter():
 @pytest.mark.parametrize("x", [np.full(50, 3.0), np.r_[np.zeros(49), 7.0], np.r_[np.zeros(48), np.nan, 7.0]])
 def test_numbers_that_hardly_vary_are_finite(x):
     assert np.isfinite(_numbers(x)).all()
+
+
+@pytest.mark.parametrize("rare", [0, 1, 2, 5])
+def test_rare_levels_that_become_one_are_told(rare, capsys):
+    values = pl.Series(["north"] * 60 + ["south"] * 40 + [f"isle {i}" for i in range(rare) for _ in range(4)])
+    with shown():
+        columns = _levels(values, {"role": "confounder", "name": "county"})
+    told = " ".join(capsys.readouterr().err.split())
+    wanted = f"confounder 'county': {rare} values with fewer than 20 units each are adjusted for as if they were one"
+    assert (wanted in told) == (rare > 1)
+    assert columns.shape == (len(values), 1 + (rare > 0)) and columns.sum() == 40 + 4 * rare

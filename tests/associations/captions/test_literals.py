@@ -117,40 +117,45 @@ def test_as_many_literals_as_asked_for_and_the_commonest(tmp_path):
         assert len(known.literals) <= most + 30 and len(known.atoms.names) <= most // 2
 
 
-def test_covariates_annotations_and_times_are_those_of_loops(tmp_path):
-    n = 200
-    n_rows = np.full(n, 6)
-    rng = np.random.default_rng(0)
+ENTRIES = [
+    {"name": "sex", "type": "binary"}, {"name": "group", "type": "categorical"}, {"name": "age", "type": "continuous"},
+    {"name": "health", "type": "ordinal", "order": ["poor", "fair", "good"]},
+    {"name": "coin", "type": "binary", "role": "negative-control"},
+    {"name": "region", "type": "categorical", "level": "token"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def facts(tmp_path):
+    """200 people of six rows each: (literals by text as (kind, [rows] bool), subject [rows], place [rows], columns)."""
+    n, rng = 200, np.random.default_rng(0)
     columns = {
         "sex": rng.choice(["f", "m"], n).tolist(), "group": rng.choice(["a", "b", "c"], n).tolist(),
         "age": rng.uniform(20, 80, n).round(1).tolist(), "health": rng.choice(["poor", "fair", "good"], n).tolist(),
         "coin": rng.choice(["h", "t"], n).tolist(),
     }  # fmt: skip
     columns["age"][1] = None
-    entries = [
-        {"name": "sex", "type": "binary"}, {"name": "group", "type": "categorical"}, {"name": "age", "type": "continuous"},
-        {"name": "health", "type": "ordinal", "order": ["poor", "fair", "good"]},
-        {"name": "coin", "type": "binary", "role": "negative-control"},
-        {"name": "region", "type": "categorical", "level": "token"},
-    ]  # fmt: skip
     spans = pl.DataFrame(
         [(i, i % 4, i % 4 + 2, "region", "loop" if i % 2 else "turn") for i in range(n)],
         schema={"sample": pl.UInt32, "start": pl.UInt32, "end": pl.UInt32, "covariate": pl.String, "value": pl.String},
         orient="row",
     )
-    store = store_of(tmp_path, n_rows)
+    store = store_of(tmp_path, np.full(n, 6))
     times = [datetime(1990 + i % 20, 1, 1 + place) for i in range(n) for place in range(6)]
     tokens = ["MEDS_BIRTH" if place == 0 else "x" for _ in range(n) for place in range(6)]
     store.__dict__["rows"] = store.rows.with_columns(
         time=pl.Series(times, dtype=pl.Datetime("us")), token=pl.Series(tokens)
     )
     part = part_of(store, "select")
-    known = vocabulary(made.covariates(columns, entries, spans), store, part, CONFIG)
+    known = vocabulary(made.covariates(columns, ENTRIES, spans), store, part, CONFIG)
     matrix = known.matrix(part).toarray().astype(bool)
     found = {one.text: (one.kind, matrix[:, i]) for i, one in enumerate(known.literals)}
-    subject = store.row_subject[part.rows]
-    place = store.rows["event"].to_numpy()[part.rows].astype(int)
-    table = {name: np.array(values, dtype=object)[subject] for name, values in columns.items()}
+    subject, place = store.row_subject[part.rows], store.rows["event"].to_numpy()[part.rows].astype(int)
+    return found, subject, place, {name: np.array(values, dtype=object)[subject] for name, values in columns.items()}
+
+
+def test_covariates_and_annotations_are_those_of_loops(facts):
+    found, subject, place, table = facts
     assert not any("coin" in text for text in found)
     checks = {
         "sex is f": table["sex"] == "f", "group is b": table["group"] == "b",
@@ -160,6 +165,10 @@ def test_covariates_annotations_and_times_are_those_of_loops(tmp_path):
     for text, wanted in checks.items():
         assert np.array_equal(found[text][1], wanted.astype(bool)), text
     assert found["within region = loop"][0] == "spell" and found["sex is f"][0] == "covariate"
+
+
+def test_ages_and_times_are_those_of_loops(facts):
+    found, subject, _, table = facts
     cuts = [text for text in found if text.startswith("age at least")]
     assert len(cuts) == 3
     for text in cuts:
