@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bars import Bars, parser
 from rated.parts import covers, demo, grid, nothing, tests
-from rated.sheet import Sheet
+from sheet import Sheet
 
 from seqsae.pipeline import limited_threads
 

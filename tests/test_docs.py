@@ -140,7 +140,35 @@ def sae_table() -> str:
     return "| architecture | what it is | options and their defaults |\n|---|---|---|\n" + "\n".join(rows)
 
 
-GENERATED = {"saes": sae_table, "config": config_tables, "commands": command_list, "schemas": schema_table}
+def measured() -> str:
+    """The bars in benchmarks/results, those alike up to a colon in one line; what was missed is named."""
+    rows = ["| measured | values | bar | held |", "|---|---|---|---|"]
+    for file in sorted((ROOT / "benchmarks/results").glob("*.md")):
+        bars = [
+            [part.strip() for part in line.split("|")[1:-1]]
+            for line in file.read_text().splitlines()
+            if line[:1] == "|"
+        ]
+        groups: dict[tuple, list] = {}
+        for name, value, _, bar, told in bars[2:]:
+            groups.setdefault((name.split(":")[0], bar), []).append((name, float(value), told == "holds"))
+        for (name, bar), found in groups.items():
+            values = [value for _, value, _ in found]
+            ends = f"{min(values):.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
+            missed = "".join(f"; missed: {whole.split(': ')[-1]}" for whole, _, holds in found if not holds)
+            rows.append(
+                f"| {cell(name)} | {ends} | {bar} | {sum(holds for *_, holds in found)} of {len(found)}{missed} |"
+            )
+    return "\n".join(rows)
+
+
+GENERATED = {
+    "measured": measured,
+    "saes": sae_table,
+    "config": config_tables,
+    "commands": command_list,
+    "schemas": schema_table,
+}
 
 
 def between(name: str) -> re.Pattern:

@@ -97,7 +97,7 @@ def test_the_size_in_closed_form_is_that_of_the_screen(rated):
 
 def test_a_sheet_is_written_as_it_was_printed(rated, tmp_path, capsys):
     from bars import Bars
-    from rated.sheet import Sheet
+    from sheet import Sheet
 
     bars, sheet = Bars(), Sheet()
     sheet.part("first: 3 cohorts")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 from bars import Bars
+from sheet import Sheet
 
 from rated import grid as gridded
 from rated.covered import MEASURES, POPULATIONS, intervals, truth
 from rated.covered import count as count_interval
 from rated.demo import demo as permuted_demo
 from rated.nothing import study
-from rated.sheet import Sheet
 from rated.tally import Share, Tally
 from rated.tested import BANDS, LEVELS, STUDIES, WRONG
 from rated.tested import count as count_test

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 from bars import Bars
 from scipy.stats import binomtest
+from sheet import Sheet
 
 from recovered.links_cohort import BEST, cohort_tables
 from recovered.links_probes import probed_concepts
@@ -28,8 +29,8 @@ KINDS = {
 """By status of a covariate in truth.json, the kind of decoy."""
 
 
-def links(out: Path, bars: Bars, quick: bool, n_cohorts: int | None = None) -> None:
-    """Judge all cohorts, print what came out, and note the bars."""
+def links(out: Path, bars: Bars, sheet: Sheet, quick: bool, n_cohorts: int | None = None) -> None:
+    """Judge all cohorts, tell what came out on the sheet, and note the bars."""
     n, lives = (QUICK_COHORTS, QUICK_LIVES) if quick else (COHORTS, LIVES)
     home = Home(out / ("links-quick" if quick else "links") / "home", quick)
     truth = home.study.data.truth
@@ -37,10 +38,10 @@ def links(out: Path, bars: Bars, quick: bool, n_cohorts: int | None = None) -> N
     cohorts = [cohort_tables(home, home.study.out.parent, 1000 + i, lives) for i in range(n_cohorts or n)]
     found, fooled = link_table(truth, cohorts, probes), decoy_table(truth, cohorts)
     leaks = pl.concat([one["leak"].with_columns(cohort=i) for i, one in enumerate(cohorts)])
-    print(f"\nlinks: {len(cohorts)} cohorts of {lives:,} lives")
+    sheet.part(f"links: {len(cohorts)} cohorts of {lives:,} lives")
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=60, float_precision=3):
         for table in (by_link(found), by_kind(found), by_verdict(found), shares(fooled), by_view(leaks)):
-            print(table)
+            sheet.line(str(table))
     _judge(found, fooled, leaks, bars)
 
 
