@@ -1,4 +1,5 @@
 # make demo = the whole job on synthetic lives; make test = every test, plugins' too. Both build .venv first if needed.
+# A file's tests run in one process, so that what its fixtures make is made once.
 PROJECTS = pyproject.toml synthetic_data/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 EDITABLE = -e '.[dev]' -e ./synthetic_data $(patsubst %/pyproject.toml,-e ./%,$(wildcard plugins/*/pyproject.toml))
 
@@ -6,7 +7,7 @@ demo: .venv/ready
 	.venv/bin/seqsae demo
 test: .venv/ready
 	.venv/bin/ruff check .
-	.venv/bin/python -m pytest -n 2 --durations 15 --durations-min 10
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 --durations-min 10
 .venv/ready: $(PROJECTS)
 	python3 -m venv .venv
 	.venv/bin/pip install -q $(EDITABLE)

@@ -1,13 +1,19 @@
-"""Shared: an outsider's plugin, installed; small data folders; a run config over them."""
+"""Shared: one thread a process; an outsider's plugin, installed; small data folders; a run config over them."""
 
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-import pytest
+# Test processes share the cores: with a pool of threads in each, most of the time goes into waiting for one another.
+# Read by the libraries when they are imported; processes that tests start inherit it.
+for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
+    os.environ.setdefault(_pool, "1")
+
+import numpy as np  # noqa: E402
+import polars as pl  # noqa: E402
+import pytest  # noqa: E402
 
 HERE = Path(__file__).parent
 

@@ -41,6 +41,11 @@ batch = 256
 [associate]
 min_support = 5
 baselines = ["neuron", "token"]
+[associate.captions]
+make = false
+[faithfulness]
+features = 4
+samples = 8
 [atlas]
 neighbours = 5
 [report]

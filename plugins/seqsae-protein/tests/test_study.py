@@ -2,13 +2,24 @@
 
 import polars as pl
 
-from seqsae import pipeline
+from seqsae import config, pipeline
 from seqsae.examples_folder import EXAMPLES
+from seqsae.maps import umap_layout
 from seqsae.pages import text
 
 
-def test_the_quick_study_ties_features_to_species_family_and_region(genes_package, sapiens, tmp_path):
-    study = pipeline.run(EXAMPLES / "antibody_quick.toml", out=tmp_path / "run")
+def quick() -> config.RunConfig:
+    """The example; of what is not looked at here, only as much as shows that it runs."""
+    whole = config.read(EXAMPLES / "antibody_quick.toml")
+    few = whole.faithfulness.model_copy(update={"subjects": 16, "features": 2, "samples": 4})
+    mute = whole.associate.captions.model_copy(update={"make": False})
+    associate = whole.associate.model_copy(update={"captions": mute})
+    return whole.model_copy(update={"threads": 1, "faithfulness": few, "associate": associate})
+
+
+def test_the_quick_study_ties_features_to_species_family_and_region(genes_package, sapiens, tmp_path, monkeypatch):
+    monkeypatch.setattr(umap_layout, "FEWEST", 10_000)  # the map is not looked at here, and compiling UMAP takes long
+    study = pipeline.run(quick(), out=tmp_path / "run")
     last = study.saes[0].artefact.table("metrics.parquet").row(-1, named=True)
     assert last["fvu"] <= 0.12 and abs(last["l0"] - 16) < 0.1 and last["dead"] <= 0.05
 
