@@ -21,9 +21,9 @@ MIN_SUPPORT = 5
 """Clusters in which the feature must be non-zero for a p-value; fewer give NaN."""
 
 
-PSEUDO = 0.5
-"""Components at 0, and at 1, that an AUROC's interval adds to each class. 95 % intervals over 300 people held the truth in 97.5 %; with 1,
-in 98.6 %."""
+PSEUDO = 0.25
+"""Components at 0, and at 1, that an AUROC's interval adds to each class. 95 % intervals over 300 people held the truth in 95.3 %; with .5,
+in 97.5 %, with 1, in 98.6 %."""
 
 
 class Effect(NamedTuple):
@@ -57,9 +57,9 @@ def auroc(
     Standard error: DeLong, DeLong & Clarke-Pearson (1988), generalised to clusters by Obuchowski (1997).
     Interval on the logit scale (Pepe 2003). The rarer class may hold none, or one, of the units where
     the feature fires; its components then hardly vary and DeLong's interval is far too short. So the interval
-    (not `auroc_variance`) gives each class half a pseudo-component at 0 and half a one at 1 (after Jeffreys; Brown, Cai &
-    DasGupta 2001), and reaches as far as the half width around the AUROC or around its shrunken value
-    (k AUROC + 1/2) / (k + 1), k the clusters of the rarer class. At exactly 0 or 1 the other end is the exact
+    (not `auroc_variance`) gives each class a quarter of a pseudo-component at 0 and as much at 1 (as Jeffreys gives halves; Brown, Cai
+    & DasGupta 2001), and reaches as far as the half width around the AUROC or around its shrunken value
+    (k AUROC + 1/4) / (k + 1/2), k the clusters of the rarer class. At exactly 0 or 1 the other end is the exact
     binomial bound, 1 - (alpha / 2)^(1 / k) away (Clopper & Pearson 1934; near 3.7 / k at 95 %). NaN where a
     class is empty.
     """
