@@ -151,7 +151,9 @@ def measured() -> str:
         ]
         groups: dict[tuple, list] = {}
         for name, value, _, bar, told in bars[2:]:
-            groups.setdefault((name.split(":")[0], bar), []).append((name, float(value), told == "holds"))
+            groups.setdefault((name.removeprefix("links: ").split(":")[0], bar), []).append(
+                (name, float(value), told == "holds")
+            )
         for (name, bar), found in groups.items():
             values = [value for _, value, _ in found]
             ends = f"{min(values):.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
