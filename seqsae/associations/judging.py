@@ -62,7 +62,7 @@ def _marked(table: pl.DataFrame, aims: list[Target]) -> pl.DataFrame:
 def _with_verdicts(bench: Bench, aims: list[Target], table: pl.DataFrame) -> pl.DataFrame:
     """With `verdict`: what holds in all else is fitted once more beyond products of confounders."""
     smallest = bench.config.smallest, bench.config.smallest_adjusted
-    none = {name: pl.lit(None, pl.Float64) for name in conjunctions.COLUMNS}
+    none = {**{name: pl.lit(None, pl.Float64) for name in conjunctions.COLUMNS}, "lost_in_products": pl.lit(False)}
     table = table.with_columns(verdict=verdicts(table.with_columns(**none), *smallest))
     table = conjunctions.given_products(bench, aims, table)
     return table.with_columns(verdict=verdicts(table, *smallest))

@@ -20,7 +20,7 @@ from seqsae.associations.groups import kruskal_wallis
 from seqsae.associations.ranks import RankMatrix, rank_excess
 from seqsae.associations.screen import screen
 from seqsae.associations.screening import Bench
-from seqsae.associations.support import active_in, clusters_of, design_effect, spread_of, touched
+from seqsae.associations.support import active_in, clusters_of, design_effect, labels_of, spread_of
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
 from seqsae.associations.within_strata import as_column
@@ -139,5 +139,6 @@ def _design(ranks: RankMatrix, code: np.ndarray, cluster: np.ndarray) -> np.ndar
     level = _indicators(code)
     share = level.mean(axis=0)
     weight = (1 - share) / max(len(share) - 1, 1)
-    spread = spread_of(level - share, clusters, touched(clusters, level > 0))
+    away = labels_of(level, clusters, np.ones(level.shape[1], bool)).away
+    spread = spread_of(level - share, clusters, away)
     return np.maximum(1, design_effect(ranks, spread, clusters, active_in(ranks, clusters)) @ weight)

@@ -15,7 +15,7 @@ def looks_ahead(entry: dict, store: Store) -> bool:
         return False
     why = "its origin is not given" if entry.get("origin") is None else "its origin is the prediction time"
     say(
-        f"covariate {entry['name']!r}: {why}, and view {store.view} may show what came after follow-up began (immortal time): no "
-        f"verdict is better than inconclusive; give origin record_end{', or prediction_time,' if cut else ''} if that is so"
+        f"covariate {entry['name']!r}: {why}, and view {store.view} may show what came after follow-up began (immortal time), "
+        f"of which those who live long have more; give origin record_end{', or prediction_time,' if cut else ''} if that is so"
     )
     return True

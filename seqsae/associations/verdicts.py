@@ -13,8 +13,8 @@ token-readout     beyond the best tokens the interval lies within (-d, d); or on
                   outright or leaves less than d, or an interval that reaches to 0
 position-readout  of rows: where they stand does at least as well
 inconclusive      beyond the best tokens the interval reaches to 0
-confounded        beyond products of the confounders the interval lies within (-d, d)
-inconclusive      beyond products of the confounders the interval reaches to 0
+confounded        as above, the interval being that beyond products of the confounders
+inconclusive      beyond products of the confounders the interval reaches to 0, the effect is smaller than d, or no fit is found
 unstable          fewer than two thirds of the SAE seeds repeat it
 supported         all else
 
@@ -45,7 +45,7 @@ def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> 
         table: `selected`; `direction` (1 or -1, on select); `effect`, `ci_low`, `ci_high`, `p_test_holm`, all of these again as
             `..._adjusted`; `effect_name`; `rival_token` and `rival_position` (the baseline's effect, null without one);
             `effect_given_token` and `effect_given_products` with intervals (null where there are none); `n`, `n_adjusted`;
-            `looks_ahead`; `replicated_seeds`, `n_seeds` (null if one seed).
+            `looks_ahead`; `lost_in_products`, whether there is no fit with them; `replicated_seeds`, `n_seeds` (null if one seed).
         smallest, smallest_adjusted: d on either scale.
     """
     s = pl.col("direction")
@@ -58,6 +58,7 @@ def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> 
     size = (pl.col("effect") - centre).abs()
     says_more = ((given["low"] > 0) & (given["effect"] >= smallest_adjusted)).fill_null(False)
     outright = pl.col("rival_token") >= (1 - OUTRIGHT) * (1 - centre)
+    in_products = (products["low"] > 0) & (products["effect"] >= smallest_adjusted) & ~pl.col("lost_in_products")
     rules = [
         (~pl.col("selected"), "not-selected"),
         ((crude["high"] < smallest) & (beyond["high"] < smallest_adjusted), "not-replicated"),
@@ -68,8 +69,8 @@ def verdicts(table: pl.DataFrame, smallest: float, smallest_adjusted: float) -> 
         ((size <= pl.col("rival_token")) & (outright | ~says_more), "token-readout"),
         (size <= pl.col("rival_position"), "position-readout"),
         (given["low"] <= 0, "inconclusive"),
-        (_within(products, smallest_adjusted), "confounded"),
-        (products["low"] <= 0, "inconclusive"),
+        (crude_holds & _within(products, smallest_adjusted) & complete, "confounded"),
+        (~in_products, "inconclusive"),
         (pl.col("replicated_seeds") < SEEDS * pl.col("n_seeds"), "unstable"),
     ]
     verdict = pl.lit("supported")

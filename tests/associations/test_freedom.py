@@ -20,9 +20,9 @@ def test_few_clusters_that_carry_the_sum_count_twice():
     assert quantile(7 * sums, 0.05) == pytest.approx(quantile(sums, 0.05))
 
 
-def test_it_never_fails():
-    for sums in ([0, 0, 0], [1, -1, 1, -1], [3]):
-        assert quantile(np.array(sums, float), 0.05) == pytest.approx(stats.norm.isf(0.025), rel=1e-12)
+def test_it_never_fails_and_has_fewer_degrees_than_clusters():
+    for sums, freedom in (([0, 0, 0], 2), ([1, -1, 1, -1], 3), ([3], 1), ([1, -1] * 500, 999)):
+        assert quantile(np.array(sums, float), 0.05) == pytest.approx(stats.t.isf(0.025, freedom), rel=1e-12)
 
 
 def test_means_of_rare_skewed_numbers_are_covered():

@@ -11,7 +11,7 @@ GOOD = {
     "effect_adjusted": 0.5, "ci_low_adjusted": 0.3, "ci_high_adjusted": 0.7, "p_test_adjusted_holm": 0.001,
     "rival_token": 0.1, "rival_position": 0.1, "effect_given_token": 0.4, "ci_low_given_token": 0.2, "ci_high_given_token": 0.6,
     "effect_given_products": 0.4, "ci_low_given_products": 0.2, "ci_high_given_products": 0.6, "n": 1000, "n_adjusted": 1000,
-    "looks_ahead": False, "replicated_seeds": 3, "n_seeds": 3,
+    "looks_ahead": False, "lost_in_products": False, "replicated_seeds": 3, "n_seeds": 3,
 }  # fmt: skip
 UNKNOWN = dict.fromkeys(("effect", "ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted", "ci_high_adjusted"))
 
@@ -65,6 +65,9 @@ CASES = [
     ("supported", {"effect_given_products": None, "ci_low_given_products": None, "ci_high_given_products": None}),
     ("confounded", {"effect_given_products": 0.01, "ci_low_given_products": -0.05, "ci_high_given_products": 0.09}),
     ("inconclusive", {"ci_low_given_products": -0.01}),
+    ("inconclusive", {"effect_given_products": 0.09, "ci_low_given_products": 0.02}),
+    ("inconclusive", {"effect_given_products": 0.01, "ci_low_given_products": -0.05, "ci_high_given_products": 0.09, "n_adjusted": 500}),
+    ("inconclusive", {"effect_given_products": None, "ci_low_given_products": None, "ci_high_given_products": None, "lost_in_products": True}),
     ("inconclusive", {"looks_ahead": True}),
     ("inconclusive", {"looks_ahead": True, "rival_token": 0.495}),
     ("not-selected", {"looks_ahead": True, "selected": False}),

@@ -28,6 +28,7 @@ from scipy import sparse
 
 from seqsae.associations.ranks import Matrix
 from seqsae.associations.screen import rare_p
+from seqsae.associations.support import MEETINGS
 from seqsae.associations.survival.null import NullModel
 from seqsae.associations.survival.risk import accrued
 from seqsae.associations.survival.robust import robust_variance
@@ -103,7 +104,11 @@ def _shared_information(X: Matrix, null: NullModel) -> np.ndarray:
 
 
 def _frailty(X: Matrix, null: NullModel, member: np.ndarray) -> np.ndarray:
-    """[F] phi times the sum over ordered pairs within clusters of x~_i theta_i x~_j theta_j."""
+    """[F] phi times the sum over ordered pairs within clusters of x~_i theta_i x~_j theta_j.
+
+    phi is that of all clusters, or each cluster's own where that is more and luck brings feature and event together in MEETINGS of
+    them, as in `support.design_effect`.
+    """
     n, weight = len(member), np.where(null.risk.last > null.risk.first, null.theta, 0)
     sums = sparse.csr_array((np.ones(n), (member, np.arange(n))), shape=(member.max() + 1, n))
     theta, residual = sums @ weight, sums @ null.martingale
@@ -113,8 +118,14 @@ def _frailty(X: Matrix, null: NullModel, member: np.ndarray) -> np.ndarray:
     phi = max(0, (residual @ residual - null.martingale @ null.martingale) / pairs)
     mean = X.T @ weight / weight.sum()
     whole = sums @ sparse.diags_array(weight) @ X  # [C, F]
-    together = _centred_squares(whole, theta, mean)
-    return phi * (together - _centred_squares(X, np.ones(n), mean, weight**2))
+    alike = _centred_squares(whole, theta, mean) - _centred_squares(X, np.ones(n), mean, weight**2)
+    possible = theta**2 - sums @ weight**2
+    excess = residual**2 - sums @ null.martingale**2
+    own = np.divide(excess, possible, out=np.zeros(len(theta)), where=possible > 1e-12 * theta**2)
+    apiece = _centred_squares(whole, theta, mean, own) - _centred_squares(X, np.ones(n), mean, weight**2 * own[member])
+    active = np.asarray((whole != 0).sum(axis=0)).ravel()
+    ended = len(np.unique(member[np.unique(null.risk.deaths)]))
+    return np.where(active * ended >= MEETINGS * len(theta), np.fmax(phi * alike, apiece), phi * alike)
 
 
 def _centred_squares(

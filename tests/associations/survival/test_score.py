@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from seqsae.associations.support import MEETINGS
 from seqsae.associations.survival import robust
 from seqsae.associations.survival.cox import fit_cox
 from seqsae.associations.survival.null import null_model
@@ -32,13 +33,21 @@ def slow_cumulant(times, x, theta, order):
 
 
 def slow_frailty(times, x, null, cluster):
-    """What pairs within clusters add to the variance, pair by pair."""
+    """What pairs within clusters add to the variance, pair by pair: as if all clusters agreed alike, or each as it does."""
     theta, residual = np.where(null.risk.last > null.risk.first, null.theta, 0), null.martingale
-    pairs = [(i, j) for i in range(len(x)) for j in range(len(x)) if i != j and cluster[i] == cluster[j]]
-    below = sum(theta[i] * theta[j] for i, j in pairs)
-    phi = max(0, sum(residual[i] * residual[j] for i, j in pairs) / below) if below > 0 else 0
     centred = (x - theta @ x / theta.sum()) * theta
-    return max(0, phi * sum(centred[i] * centred[j] for i, j in pairs))
+    alike, below, apiece, together = 0.0, 0.0, 0.0, 0.0
+    for c in np.unique(cluster):
+        pairs = [(i, j) for i in np.flatnonzero(cluster == c) for j in np.flatnonzero(cluster == c) if i != j]
+        features, possible, left = (sum(v[i] * v[j] for i, j in pairs) for v in (centred, theta, residual))
+        together, below, alike = together + features, below + possible, alike + left
+        apiece += features * left / possible if possible > 0 else 0
+    if below <= 0:
+        return 0
+    active, ended = (len(np.unique(cluster[on])) for on in ((x != 0) & (theta > 0), null.risk.deaths))
+    heard = active * ended >= MEETINGS * len(np.unique(cluster))
+    usual = max(0, alike / below) * together
+    return max(0, usual, apiece if heard else 0)
 
 
 @settings(max_examples=60, deadline=None)
