@@ -33,6 +33,7 @@ from seqsae.associations.screen import MIN_MINORITY, screen
 from seqsae.associations.stratified import rank_strata, screen_strata
 from seqsae.associations.survival.null import null_model
 from seqsae.associations.survival.score import cox_score
+from seqsae.associations.survival.times import Times
 
 N, N_ROWED, FEATURES, SUPPORT = 2000, 400, 60, 10
 BANDS = (0.0, 0.02, 0.1, 0.3, 1.0)
@@ -67,9 +68,7 @@ def without_confounding(rng: np.random.Generator) -> Iterator[Tested]:
 def with_uneven_families(rng: np.random.Generator) -> Iterator[Tested]:
     """Families of eight; in half of them all are of one piece."""
     who = people(rng, N, sizes=((8,), (1.0,)))
-    _, first = np.unique(who.cluster, return_index=True)
-    alike = rng.random(len(first)) < 0.5
-    of = np.where(alike[who.cluster], first[who.cluster], np.arange(N))
+    of = _of_one_piece(rng, who)
     fired, y, who = counts(rng, who, rates(rng, FEATURES))[of], covariates(rng, who)[of], who.some(of)
     for pooling, x in pooled(fired, who).items():
         ranks = rank_excess(x)
@@ -77,6 +76,26 @@ def with_uneven_families(rng: np.random.Generator) -> Iterator[Tested]:
         yield Tested("ranks, uneven families", pooling, COVARIATES, _firing(x), found.p)
         found = screen_adjusted(ranks, y, who.confounders, who.cluster, SUPPORT, BINARY, repeats=False)
         yield Tested("adjusted score, uneven families", pooling, COVARIATES, _firing(x), found.p)
+
+
+def with_survival_of_uneven_families(rng: np.random.Generator) -> Iterator[Tested]:
+    who = people(rng, N, sizes=((8,), (1.0,)))
+    of = _of_one_piece(rng, who)
+    end = rng.exponential(np.exp(-0.7 * shared(rng, who.cluster, 0.7)[:, 0]))[of]
+    times = Times(np.zeros(N), np.minimum(end, 2.0), end <= 2.0)
+    fired, who = counts(rng, who, rates(rng, FEATURES))[of], who.some(of)
+    null = null_model(times, who.confounders)
+    for pooling, x in pooled(fired, who).items():
+        found = cox_score(rank_excess(x).excess, null, who.cluster)
+        p = np.where(found.n_active >= SUPPORT, found.p, np.nan)[:, None]
+        yield Tested("Cox score, uneven families", pooling, ("survival, common",), _firing(x), p)
+
+
+def _of_one_piece(rng: np.random.Generator, who: People) -> np.ndarray:
+    """[n] whose values each has: in half of the families all have those of the first."""
+    _, first = np.unique(who.cluster, return_index=True)
+    alike = rng.random(len(first)) < 0.5
+    return np.where(alike[who.cluster], first[who.cluster], np.arange(N))
 
 
 def with_confounding(rng: np.random.Generator) -> Iterator[Tested]:
@@ -172,6 +191,7 @@ STUDIES = (
     with_rows,
     with_rows_confounded,
     with_uneven_families,
+    with_survival_of_uneven_families,
 )
 WRONG = ("ranks, confounders not told", "rows, taken for independent")
 
