@@ -19,7 +19,7 @@ from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
 
 COLUMNS = ("effect_given_products", "ci_low_given_products", "ci_high_given_products")
-MOST = 30
+MOST = 12
 """Products beside the confounders, those that tell most of the feature: what they cannot tell of it they cannot confound."""
 CASES = 10
 """Of the rarer class, with the event or with a value, for each column of the fit (Peduzzi et al. 1996); and units that carry a product."""
