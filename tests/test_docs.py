@@ -16,6 +16,7 @@ import pytest
 import typer
 
 from seqsae import config, plugins, schema
+from seqsae.associations import conjunctions
 from seqsae.cli import app
 from seqsae.sae.base import SAE
 
@@ -301,6 +302,11 @@ def test_the_verdicts_and_splits_of_readme_are_those_of_the_schemas():
 
 
 # The examples.
+
+
+def test_what_readme_counts_of_products_is_what_the_code_counts():
+    assert f"those {conjunctions.MOST} that tell most of the feature" in README
+    assert "as far as there are ten cases for each column" in README and conjunctions.CASES == 10
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)

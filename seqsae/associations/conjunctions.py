@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from seqsae.associations.nulls import basis
 from seqsae.associations.refining import dense, of_targets
 from seqsae.associations.refits import Adjusted, ranked, refitter
-from seqsae.associations.screening import Bench
+from seqsae.associations.screening import Bench, noted
 from seqsae.associations.targets import Target
 from seqsae.associations.units import Units
 
@@ -22,7 +22,9 @@ COLUMNS = ("effect_given_products", "ci_low_given_products", "ci_high_given_prod
 MOST = 12
 """Products beside the confounders, those that tell most of the feature: what they cannot tell of it they cannot confound."""
 CASES = 10
-"""Of the rarer class, with the event or with a value, for each column of the fit (Peduzzi et al. 1996); and units that carry a product."""
+"""Of the rarer class, with the event or with a value, for each column of the fit (Peduzzi et al. 1996)."""
+CARRIED = 10
+"""Units by which a product must be carried, (sum of squares)^2 / sum of fourth powers: of fewer it would be a column of their own."""
 DRAWN = 20_000
 """Units, evenly over all, from which it is seen which products tell most."""
 TOO_FEW = "products of confounders not looked at: too few cases"
@@ -47,31 +49,30 @@ def given_products(bench: Bench, aims: list[Target], table: pl.DataFrame) -> pl.
     too few cases; `note` says of which.
     """
     table = table.with_row_index("at")
-    held, known = table.filter(pl.col("verdict") == "supported"), {}
+    held, made = table.filter(pl.col("verdict") == "supported"), {}
     rows = [
         row
         for here, aim, columns, some in of_targets(bench, aims, held, "beyond products of confounders")
-        for row in _rows(here, aim, columns, some, bench.confounders.of(here.unit)[here.chosen], known)
+        for row in _rows(here, aim, columns, some, bench.confounders.of(here.unit)[here.chosen], made)
     ]
     types = dict.fromkeys(COLUMNS, pl.Float64)
     schema = {"at": pl.UInt32, **types, "lost_in_products": pl.Boolean, "told": pl.String}
     table = table.join(pl.DataFrame(rows, schema=schema, orient="row"), on="at", how="left", maintain_order="left")
-    note = pl.concat_str("note", "told", separator="; ", ignore_nulls=True)
-    note = pl.when(pl.col("told").is_null()).then("note").otherwise(note)
-    return table.with_columns(pl.col("lost_in_products").fill_null(False), note=note).drop("at", "told")
+    table = table.with_columns(pl.col("lost_in_products").fill_null(False), note=noted(pl.col("told")))
+    return table.drop("at", "told")
 
 
 def _rows(
-    here: Units, aim: Target, columns: sp.csc_array, chosen: pl.DataFrame, z: np.ndarray, known: dict
+    here: Units, aim: Target, columns: sp.csc_array, chosen: pl.DataFrame, z: np.ndarray, made: dict
 ) -> Iterator[Beyond]:
     there = np.isfinite(aim.y[here.chosen]) & np.isfinite(z).all(axis=1)
     room = cases(aim, here, there) // CASES - z.shape[1] - 2  # beside the constant and the feature
     if room < 1:
         yield from (Beyond(at, told=TOO_FEW) for at in chosen["at"])
         return
-    if (key := (here.unit, there.tobytes())) not in known:
-        known[key] = Products(z[there])
-    products = known[key]
+    if (key := (here.unit, there.tobytes())) not in made:  # covariates that are known of the same units share theirs
+        made[key] = Products(z[there])
+    products = made[key]
     for at, feature in chosen.select("at", "feature").iter_rows():
         x = dense(columns, feature)
         more = np.full((len(x), min(room, MOST, len(products.pairs))), np.nan)
@@ -106,7 +107,7 @@ class Products:
         sizes = ((pair, self._left(self._product(pair, self.drawn)) ** 2) for pair in every)
         sums = ((pair, squares.sum(), (squares**2).sum()) for pair, squares in sizes)
         least = 1e-6 * len(self.drawn)
-        self.pairs = [(pair, size) for pair, size, fourth in sums if size > least and size**2 >= CASES * fourth]
+        self.pairs = [(pair, size) for pair, size, fourth in sums if size > least and size**2 >= CARRIED * fourth]
 
     def nearest(self, x: np.ndarray, most: int) -> np.ndarray:
         """[n, <= most] the products that tell most of what z leaves of the ranks of `x` [n]."""

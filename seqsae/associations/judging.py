@@ -10,7 +10,7 @@ from seqsae.associations.baselines import baseline_table
 from seqsae.associations.readouts import given_tokens
 from seqsae.associations.refining import refined
 from seqsae.associations.replication import replicated
-from seqsae.associations.screening import KEYS, Bench, by_unit, scored, screened_table, with_choice
+from seqsae.associations.screening import KEYS, Bench, by_unit, noted, scored, screened_table, with_choice
 from seqsae.associations.targets import Target
 from seqsae.associations.verdicts import verdicts
 from seqsae.features.sources import FeatureSource, Tokens
@@ -46,7 +46,7 @@ def judged(bench: Bench, aims: list[Target], sources: list[FeatureSource], sibli
     null = diagnostics.select(*KEYS, "pooling", "null_95")
     table = table.join(null, on=[*KEYS, "pooling"], how="left", nulls_equal=True, maintain_order="left")
     no_more = pl.col("effect_adjusted").is_null() & pl.col("p_select").is_not_null() & pl.col("note").is_null()
-    table = table.with_columns(note=pl.when(no_more).then(pl.lit(NOT_ADJUSTED)).otherwise("note"))
+    table = table.with_columns(note=noted(pl.when(no_more).then(pl.lit(NOT_ADJUSTED))))
     table = _with_verdicts(bench, aims, _marked(table, aims))
     found = schema.check_table(table.select(*schema.columns("associations")), "associations", "associations")
     return Judged(found, baselines, diagnostics)
@@ -55,8 +55,7 @@ def judged(bench: Bench, aims: list[Target], sources: list[FeatureSource], sibli
 def _marked(table: pl.DataFrame, aims: list[Target]) -> pl.DataFrame:
     """With `looks_ahead`, and a note that says so."""
     ahead = pl.col("covariate").is_in([aim.covariate for aim in aims if aim.looks_ahead])
-    note = pl.concat_str("note", pl.lit(LOOKS_AHEAD), separator="; ", ignore_nulls=True)
-    return table.with_columns(looks_ahead=ahead, note=pl.when(ahead).then(note).otherwise("note"))
+    return table.with_columns(looks_ahead=ahead, note=noted(pl.when(ahead).then(pl.lit(LOOKS_AHEAD))))
 
 
 def _with_verdicts(bench: Bench, aims: list[Target], table: pl.DataFrame) -> pl.DataFrame:

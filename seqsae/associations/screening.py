@@ -146,6 +146,12 @@ def nothing() -> pl.Expr:
     return pl.when(pl.col("effect_name") == "spearman").then(0.0).otherwise(0.5)
 
 
+def noted(more: pl.Expr) -> pl.Expr:
+    """`note` with `more` behind it; null where neither has anything to say."""
+    both = pl.concat_str("note", more, separator="; ", ignore_nulls=True)
+    return pl.when(pl.col("note").is_null() & more.is_null()).then(None).otherwise(both)
+
+
 COUNTS = ("n", "n_positive", "n_adjusted", "n_positive_adjusted")
 SCORES = {
     "at": pl.UInt32, **dict.fromkeys(COUNTS, pl.UInt32), "effect": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64,
