@@ -40,6 +40,8 @@ _WHERE = {
     "probe": "seqsae.pages.probes_room",
     "atlas": "seqsae.maps.room",
     "report": "seqsae.pages.room",
+    "release": "seqsae.exports.releasing",
+    "audit": "seqsae.exports.audit",
     "run": "seqsae.pipeline",
 }
 

@@ -13,8 +13,11 @@ from seqsae.associations.targets import is_pooled
 from seqsae.config import FaithfulnessConfig, RunConfig
 from seqsae.errors import NoObjective, SeqsaeError
 from seqsae.faithfulness.room import Faithful, evaluate
+from seqsae.features.bins import births
 from seqsae.features.encoding import Encoded, encode
+from seqsae.features.portraits import Portraits, portray
 from seqsae.ledger import note_opening
+from seqsae.maps.room import atlas
 from seqsae.models.contract import SequenceModel
 from seqsae.models.randomised import shuffle_weights
 from seqsae.pages.layers_room import Layer, layers
@@ -160,6 +163,21 @@ def faithfulness(study: Study, saes: list[SAE], room: FaithfulnessConfig) -> Fai
     if room.split == "test":
         note_opening(study.out / "ledger.json", made.artefact, "faithfulness")
     return made
+
+
+def laid_out(study: Study) -> shelf.Artefact:
+    """The map of the features of the view that is told, and what its clusters are tied to; where those ask the test split it is noted."""
+    sae, told = study.saes[0], study.told
+    with study.stage("atlas"):
+        made = atlas(sae, told, out=study.out, config=study.config.atlas, seed=study.config.seed)
+    if made.table("cluster_enrichment.parquet")["n_test"].drop_nulls().len():
+        note_opening(study.out / "ledger.json", made, "atlas", told.encoded.store.view)
+    return made
+
+
+def portrayed(study: Study, one: Associated) -> Portraits:
+    """What the features of a view look like in aggregates; ages count from the births of the records, where there are any."""
+    return portray(one.encoded, births(study.data), out=study.out)
 
 
 def layered(study: Study) -> shelf.Artefact | None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, field_validator
 
+from seqsae.atlas_options import AtlasConfig
 from seqsae.caption_options import CaptionConfig
 from seqsae.options import Room, each_once, parse, read_toml
 from seqsae.probe_options import ProbeConfig
@@ -173,17 +174,6 @@ class LayersConfig(Room):
     """Active latents a row; None: as in [sae]."""
     steps: int | None = Field(None, ge=1)
     """Optimiser steps; None: as in [sae]."""
-
-
-class AtlasConfig(Room):
-    """The map of features."""
-
-    neighbours: int = Field(15, ge=2)
-    """UMAP's n_neighbors."""
-    min_dist: float = Field(0.1, ge=0)
-    """UMAP's min_dist."""
-    min_cluster_size: int = Field(5, ge=2)
-    """HDBSCAN's smallest cluster of features."""
 
 
 class ReportConfig(Room):

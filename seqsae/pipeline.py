@@ -17,7 +17,6 @@ from seqsae.config import RunConfig
 from seqsae.errors import SeqsaeError
 from seqsae.faithfulness.room import Faithful
 from seqsae.features.encoding import Encoded, encode
-from seqsae.maps.room import atlas
 from seqsae.models.contract import SequenceModel
 from seqsae.models.opening import open_model
 from seqsae.pages.room import report
@@ -207,9 +206,7 @@ class Study:
 
     @cached_property
     def atlas(self) -> shelf.Artefact:
-        sae, associated = self.saes[0], self.told
-        with self.stage("atlas"):
-            return atlas(sae, associated, out=self.out, config=self.config.atlas, seed=self.config.seed)
+        return besides.laid_out(self)
 
     @cached_property
     def report(self) -> Path:
@@ -218,15 +215,18 @@ class Study:
     @cached_property
     def reports(self) -> dict[str, Path]:
         """A page for each view that features are tied in; that of `told` is `report/index.html`."""
+        return self.reported("html")
+
+    def reported(self, form: str) -> dict[str, Path]:
+        """The same as `html`, `parquet`, `csv` or `png`: a page or a folder for each view."""
         told, map_of_features, saes, made = self.told, self.atlas, self.saes, {}
         layers = None if self.layers is None else self.layers.table("layers.parquet")
         beside = {"faithful": self.faithful, "concepts": self.annotated, "layers": layers}
         with self.stage("report"):
             for view, one in self.associated.items():
                 folder, more = ("report", beside) if one is told else (f"report-{view}", {})
-                made[view] = report(
-                    one, map_of_features, saes, out=self.out / folder, config=self.config.report, **more
-                )
+                more = more | {"portraits": besides.portrayed(self, one), "config": self.config.report, "format": form}
+                made[view] = report(one, map_of_features, saes, out=self.out / folder, **more)
         return made
 
     def _trained_model(self, data: Dataset) -> shelf.Artefact:

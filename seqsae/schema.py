@@ -27,6 +27,7 @@ TYPES = {
     "timestamp[us]": pl.Datetime("us"),
     "list<string>": pl.List(pl.String()),
     "list<int64>": pl.List(pl.Int64()),
+    "list<float32>": pl.List(pl.Float32()),
 }
 
 

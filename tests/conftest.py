@@ -36,6 +36,9 @@ check_every = 20
 baselines = ["neuron", "token"]
 [atlas]
 neighbours = 5
+seeds = 1
+nulls = 0
+persons = 0
 [report]
 features = 5
 """

@@ -17,6 +17,7 @@ SHARED = {
     "config",
     "options",
     "training_options",
+    "atlas_options",
     "caption_options",
     "probe_options",
     "plugins",

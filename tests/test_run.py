@@ -54,7 +54,7 @@ def test_the_resolved_config_runs_from_where_it_lies(config_file, events_folder,
     assert cli("run", "study.toml", "--out", "run")[0] == 0
     monkeypatch.chdir("/")
     code, _, err = cli("run", tmp_path / "run" / "config.toml", "--out", tmp_path / "run")
-    assert code == 0 and err.count("unchanged, kept") == 8
+    assert code == 0 and err.count("unchanged, kept") == 9
 
 
 def label_first_four(events_folder, name="had_5"):
@@ -104,7 +104,7 @@ def test_a_finished_stage_is_kept_and_says_so(config_file, cli, tmp_path):
     assert cli("run", config_file, "--out", tmp_path / "run")[0] == 0
     before = hashes(tmp_path / "run")
     code, _, err = cli("run", config_file, "--out", tmp_path / "run")
-    assert code == 0 and err.count("unchanged, kept") == 8
+    assert code == 0 and err.count("unchanged, kept") == 9
     assert hashes(tmp_path / "run") == before
 
 
@@ -135,7 +135,7 @@ def test_another_collate_or_model_option_makes_another_harvest(config_file, cli,
 def test_a_changed_option_makes_only_what_hangs_on_it(config_file, cli, tmp_path):
     assert cli("run", config_file, "--out", tmp_path / "run")[0] == 0
     config_file.write_text(config_file.read_text().replace("features = 5", "features = 6"))
-    assert cli("run", config_file, "--out", tmp_path / "run")[2].count("unchanged, kept") == 7
+    assert cli("run", config_file, "--out", tmp_path / "run")[2].count("unchanged, kept") == 8
     config_file.write_text(config_file.read_text().replace("steps = 60", "steps = 80"))
     assert cli("run", config_file, "--out", tmp_path / "run")[2].count("unchanged, kept") == 2
 

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from seqsae.cli import concepts, faithfulness, models, probe, studies, tools  # noqa: F401  they hang their commands on `app`
+from seqsae.cli import audit, concepts, faithfulness, models, probe, rate, release, studies, tools  # noqa: F401  they hang their commands on `app`
 from seqsae.cli.app import app
 from seqsae.errors import SeqsaeError, one_line
 from seqsae.progress import shown

@@ -23,13 +23,16 @@ Beside = Annotated[
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo")) -> None:
-    """The whole job on synthetic lives, in about four minutes."""
+    """The whole job on synthetic lives, in about five minutes: the internal report, and an audited release."""
     from seqsae import pipeline
+    from seqsae.cli.release import tell
     from seqsae.examples_folder import EXAMPLES
+    from seqsae.exports.releasing import release
     from seqsae.pages import text
 
     study = pipeline.run(EXAMPLES / "synthetic_lives.toml", out=out)
     typer.echo(text.whole(study))
+    tell(release(study.out))
 
 
 @app.command()
@@ -135,16 +138,31 @@ def associate(config: Config, out: Out = None, data: Data = None, beside: Beside
 
 @app.command()
 def atlas(config: Config, out: Out = None, data: Data = None) -> None:
-    """Lay the features out on a map."""
+    """Lay the features out on a map, and say whether random directions would look the same."""
+    from seqsae.maps import quality_words
+
     with study_of(config, out, data) as study:
+        typer.echo(quality_words.said(study.atlas.table("map_quality.parquet")))
         typer.echo(str(study.atlas.path))
 
 
 @app.command()
-def report(config: Config, out: Out = None, data: Data = None) -> None:
-    """Write the report, one offline HTML page."""
+def report(
+    config: Annotated[Path, typer.Argument(help="Run config (TOML), or the folder of a run.")],
+    out: Out = None,
+    data: Data = None,
+    format: Annotated[  # noqa: A002
+        str, typer.Option(help="html; parquet or csv, for its tables; png, for its charts.")
+    ] = "html",
+) -> None:
+    """Write the report: one offline HTML page, or its tables, or its charts as pictures."""
+    from seqsae.pages import formats
+
+    formats.check(format)
+    if config.is_dir():
+        config, out = config / "config.toml", out or config
     with study_of(config, out, data) as study:
-        typer.echo(str(study.report))
+        typer.echo(str(study.reported(format)[study.told.encoded.store.view]))
 
 
 @contextmanager

@@ -1,58 +1,17 @@
 """The one kind of table that may leave: counts and means of cells, made from rows only through the primary rules."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from seqsae.disclosure.policy import Policy
 from seqsae.disclosure.rules import DOMINATED, d1_reason, d1_rounded, d2_rest_is_safe, d4_dominated, d7_digits, d7_mean
+from seqsae.disclosure.safe import COUNT, LABEL, RATE, STATISTIC, TEXT, SafeTable, sealed
 from seqsae.errors import SeqsaeError
 
 FINEST = 1e-6
 """Digits of a measured number behind the point, at most, that its lattice is looked for in."""
-
-
-class SafeTable:
-    """Cells that passed the primary rules; immutable, and made by `aggregate` alone.
-
-    It holds nothing that it does not show: neither true counts nor the labels of what was withheld.
-    """
-
-    __slots__ = ("by", "policy", "rows", "rules", "withheld")
-
-    by: tuple[str, ...]
-    """Columns that label a cell."""
-    policy: Policy
-    """The policy under which it was made."""
-    rows: tuple[Mapping, ...]
-    """A cell each: its labels, `subjects` (rounded; null where withheld), `reason` (why null, else null), and `share`,
-    `per_subject` and `mean` where asked for (null where dominated)."""
-    rules: tuple[str, ...]
-    """Numbers of the rules applied."""
-    withheld: Mapping[str, int]
-    """Reason to number of cells withheld, whole or in part; those without a label here among them."""
-
-    def __init__(self):
-        raise TypeError("a SafeTable is made by seqsae.disclosure.table.aggregate, from rows and a policy")
-
-    def __init_subclass__(cls):
-        raise TypeError("SafeTable has no subclasses: what is in one went through the rules")
-
-    def __setattr__(self, name, value):
-        raise AttributeError(f"a SafeTable cannot be changed; {name!r} stays as it was made")
-
-    def __delattr__(self, name):
-        raise AttributeError(f"a SafeTable cannot be changed; {name!r} stays as it was made")
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def frame(self) -> pl.DataFrame:
-        """The rows as a table of the caller's own."""
-        return pl.DataFrame([dict(row) for row in self.rows], infer_schema_length=None)
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,7 +85,13 @@ def aggregate(
         known = [row for row in hidden if tuple(row[name] for name in by) in {tuple(label) for label in levels}]
         shown += known + absent
         reasons += [row["reason"] for row in absent]
-    return _sealed(by, policy, _sorted(shown, by), {reason: reasons.count(reason) for reason in sorted(set(reasons))})
+    withheld = {reason: reasons.count(reason) for reason in sorted(set(reasons))}
+    return sealed(by, policy, _sorted(shown, by), _columns(by, extras), ("D1", "D2", "D4", "D7", "D10"), withheld)
+
+
+def _columns(by: tuple[str, ...], extras: tuple[str, ...]) -> dict:
+    kinds = {"share": RATE, "per_subject": RATE, "mean": STATISTIC}
+    return dict.fromkeys(by, LABEL) | {"subjects": COUNT, "reason": TEXT} | {name: kinds[name] for name in extras}
 
 
 def _each(rows: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
@@ -230,17 +195,3 @@ def _add_shares(shown: list[dict], policy: Policy, extras: tuple[str, ...]) -> N
 
 def _sorted(rows: list[dict], by: tuple[str, ...]) -> list[dict]:
     return sorted(rows, key=lambda row: [(row[name] is None, row[name]) for name in by])
-
-
-def _sealed(by: tuple[str, ...], policy: Policy, rows: list[dict], withheld: dict[str, int]) -> SafeTable:
-    table = object.__new__(SafeTable)
-    parts = {
-        "by": tuple(by),
-        "policy": policy,
-        "rows": tuple(MappingProxyType(row) for row in rows),
-        "rules": ("D1", "D2", "D4", "D7", "D10"),
-        "withheld": MappingProxyType(withheld),
-    }
-    for name, part in parts.items():
-        object.__setattr__(table, name, part)
-    return table

@@ -1,1 +1,1 @@
-"""The last room: what is made to leave a secure server. So far the profile of a data set; the audited release comes next."""
+"""The last room: what is made to leave a secure server: the profile of a data set, and the release of a run with its audit."""

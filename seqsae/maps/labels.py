@@ -1,75 +1,174 @@
-"""A name for each cluster: what most of its features share.
+"""A name for each cluster: what most of its features share, with the evidence for it.
 
-Tried in this order, each wanting at least half of the features: one token, one covariate (the strongest
-association of each feature), one family of tokens (what stands before `//`). Where nothing is shared the two
-commonest tokens are named.
+Four kinds of evidence, each with its score, on the select split:
+
+- the token that tells most of where the cluster's features are on: largest share of their active rows times the logarithm of how many
+  times more common it is there than anywhere (its part of the Kullback-Leibler divergence of the two);
+- the covariate beyond the confounders whose competitive test has the smallest q of `cluster_enrichment`, if at most `LEVEL`;
+- the family of tokens (what stands before `//`) in the same way as the token;
+- the phrase that most of its features' captions share, whatever numbers stand in it.
+
+The label is the first of them that at least half of it has: token, covariate, family, words; else the two commonest tokens. Clusters
+of one name get what tells them apart behind it.
 """
 
+import itertools
+import re
 from collections import Counter
 
+import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
-SHARED = 0.5  # share of the cluster's features that must have it in common
-LEVEL = 0.05  # q on the select split below which an association counts
+from seqsae import schema
+
+SHARED = 0.5  # share of the cluster's active rows, or of its captions, that must have it in common
+LEVEL = 0.05  # q below which an enrichment counts
+NUMBER = re.compile(r"(?<![\w/.-])\d[\d.,]*(?![\w/])")  # alone, not in a token
+SAID = 0.1  # share of the active rows from which a token stands in the name of a mixed cluster before commoner ones
 
 
-def cluster_labels(clusters: pl.DataFrame, profile: pl.DataFrame, associations: pl.DataFrame | None) -> dict[int, str]:
-    """Cluster number to label, for every cluster but -1.
+def label_table(
+    member: sp.csr_array,
+    codes: sp.csr_array,
+    tokens: tuple[np.ndarray, list[str]],
+    subject: np.ndarray,
+    captions: pl.DataFrame | None,
+    enrichment: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """Schema `clusters`: a row a cluster, with its label and what it rests on.
 
     Args:
-        clusters: columns `feature`, `cluster`.
-        profile, associations: tables of those schemas; associations may be absent.
+        member: [F, clusters] of ones.
+        codes: [n, F] of the rows that are looked at.
+        tokens: number of each row's token [n], and the tokens' texts.
+        subject: [n] of each row.
+        captions: schema `captions`; enrichment: schema `cluster_enrichment`. Either may be absent.
     """
-    tokens = dict(profile.select("feature", "best_token").iter_rows())
-    tied = strongest_covariates(associations)
-    members: dict[int, list[int]] = {}
-    for feature, cluster in clusters.select("feature", "cluster").sort("cluster", "feature").iter_rows():
-        if cluster >= 0:
-            members.setdefault(cluster, []).append(feature)
-    found = {cluster: label(features, tokens, tied) for cluster, features in members.items()}
-    shared = {name for name, count in Counter(found.values()).items() if count > 1}
-    return {
-        cluster: f"{name}, {_commonest(members[cluster], tokens)}" if name in shared else name
-        for cluster, name in found.items()
-    }
+    code, names = tokens
+    heads = sorted({head for head in map(_family, names) if head is not None})
+    number = {head: i for i, head in enumerate(heads)}
+    of_family = np.array([number.get(_family(name), -1) for name in names], int)[code] if len(code) else code
+    weight = sp.csc_array((codes > 0).astype(np.float64) @ member)  # [n, clusters] features that are on
+    rows = []
+    for cluster in range(member.shape[1]):
+        held = weight[:, [cluster]].toarray()[:, 0]
+        token, family = told(held, code, names, subject), told(held, of_family, heads, subject)
+        features = member[:, [cluster]].nonzero()[0]
+        covariate, phrase = top_covariate(enrichment, cluster), shared_words(captions, features)
+        found = {"token": token, "covariate": covariate, "family": family, "words": phrase}
+        rows.append(_row(cluster, features, found) | {"commonest": commonest(held, code, names)})
+    return _labelled(pl.DataFrame(rows, schema=SCHEMA))
 
 
-def _commonest(features: list[int], tokens: dict[int, str | None]) -> str:
-    """What tells clusters of one name apart: the token that most of their features stand for."""
-    held = [token for token in (tokens.get(feature) for feature in features) if token is not None]
-    return f"as {_ranked(held)[0][0]}" if held else "without a token"
+SCHEMA = {
+    "cluster": pl.Int32, "n_features": pl.UInt32, "label": pl.String, "label_from": pl.String, "token": pl.String,
+    "token_share": pl.Float64, "token_lift": pl.Float64, "token_score": pl.Float64, "token_subjects": pl.UInt32,
+    "family": pl.String, "family_share": pl.Float64, "family_lift": pl.Float64, "family_score": pl.Float64,
+    "family_subjects": pl.UInt32, "covariate": pl.String, "covariate_difference": pl.Float64, "covariate_q": pl.Float64,
+    "words": pl.String, "words_share": pl.Float64, "commonest": pl.List(pl.String),
+}  # fmt: skip
 
 
-def label(features: list[int], tokens: dict[int, str | None], tied: dict[int, str]) -> str:
-    """The label of one cluster. `tokens`: best token by feature; `tied`: strongest covariate by feature."""
-    held = [token for token in (tokens.get(feature) for feature in features) if token is not None]
-    families = [family for family in map(_family, held) if family is not None]
-    covariates = [tied[feature] for feature in features if feature in tied]
-    for values in (held, covariates, families):
-        ranked = _ranked(values)
-        if ranked and ranked[0][1] >= SHARED * len(features):
-            return ranked[0][0]
-    return "mixed: " + ", ".join(token for token, _ in _ranked(held)[:2]) if held else "mixed"
+def _row(cluster: int, features: np.ndarray, found: dict) -> dict:
+    row = {"cluster": cluster, "n_features": len(features)}
+    for kind in ("token", "family"):
+        parts = (kind, f"{kind}_share", f"{kind}_lift", f"{kind}_score", f"{kind}_subjects")
+        row |= dict(zip(parts, found[kind] or (None,) * len(parts), strict=True))
+    names = ("covariate", "covariate_difference", "covariate_q"), ("words", "words_share")
+    for some, values in zip(names, (found["covariate"], found["words"]), strict=True):
+        row |= dict(zip(some, values or (None,) * len(some), strict=True))
+    return row
 
 
-def strongest_covariates(associations: pl.DataFrame | None) -> dict[int, str]:
-    """Feature to the covariate (`name` or `name = category`) with its smallest q, if <= 0.05."""
-    if associations is None:
-        return {}
-    best = (
-        associations.filter(pl.col("q_select") <= LEVEL)
-        .sort("feature", "q_select", "p_select", "covariate", "category", nulls_last=True)
-        .unique("feature", keep="first", maintain_order=True)
-    )
-    return {
-        feature: covariate if category is None else f"{covariate} = {category}"
-        for feature, covariate, category in best.select("feature", "covariate", "category").iter_rows()
-    }
+def told(weight: np.ndarray, code: np.ndarray, names: list[str], subject: np.ndarray) -> tuple | None:
+    """(name, share, lift, score, subjects) of what tells most of where the weight [n] lies; codes [n] below 0 are none of them.
+
+    Subjects: those in whom rows that have both it and weight stand. None where there is no weight, or nothing is more common there.
+    """
+    there, total = code >= 0, weight.sum()
+    if not total or not there.any():
+        return None
+    share = np.bincount(code[there], weight[there], len(names)) / total
+    base = np.bincount(code[there], minlength=len(names)) / len(code)
+    lift = np.divide(share, base, out=np.ones(len(names)), where=base > 0)
+    score = share * np.log(np.maximum(lift, 1e-300))
+    best = int(score.argmax())
+    if score[best] <= 0:
+        return None
+    subjects = len(np.unique(subject[(code == best) & (weight > 0)]))
+    return names[best], float(share[best]), float(lift[best]), float(score[best]), subjects
 
 
-def _ranked(values: list[str]) -> list[tuple[str, int]]:
-    """Values with their counts, the commonest first, ties in alphabetical order."""
-    return sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0]))
+def commonest(weight: np.ndarray, code: np.ndarray, names: list[str]) -> list[str]:
+    """The two tokens that hold most of the weight [n]."""
+    if not weight.any():
+        return []
+    total = np.bincount(code, weight, len(names))
+    return [names[i] for i in np.argsort(-total, kind="stable")[:2] if total[i] > 0]
+
+
+def top_covariate(enrichment: pl.DataFrame | None, cluster: int) -> tuple | None:
+    """(name, difference of mean z, q) of the covariate, as `name` or `name = category`, of smallest q, if at most `LEVEL`."""
+    if enrichment is None:
+        return None
+    mine = enrichment.filter((pl.col("cluster") == cluster) & (pl.col("q") <= LEVEL))
+    mine = mine.sort("q", "p", "covariate", "category", nulls_last=True)
+    if not len(mine):
+        return None
+    row = mine.row(0, named=True)
+    name = row["covariate"] if row["category"] is None else f"{row['covariate']} = {row['category']}"
+    return name, row["difference"], row["q"]
+
+
+def shared_words(captions: pl.DataFrame | None, features: np.ndarray) -> tuple | None:
+    """(phrase, share of the features' captions that have it) of the phrase that most have and at least two; None without."""
+    if captions is None:
+        return None
+    held = captions.filter(pl.col("feature").is_in(features.tolist()) & (pl.col("kind") != "none"))["caption"]
+    counts = Counter(part for caption in held for part in set(NUMBER.sub("…", caption).split(" and ")))
+    if not counts:
+        return None
+    phrase, n = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return (phrase, n / len(held)) if n > 1 else None
+
+
+def _labelled(table: pl.DataFrame) -> pl.DataFrame:
+    named = [_label(row) for row in table.iter_rows(named=True)]
+    labels = distinct([name for name, _ in named], list(table.iter_rows(named=True)))
+    sources = pl.Series("label_from", [source for _, source in named], dtype=pl.String)
+    whole = table.with_columns(pl.Series("label", labels, dtype=pl.String), sources).select(*schema.columns("clusters"))
+    return schema.check_table(whole, "clusters", "clusters")
+
+
+def _label(row: dict) -> tuple[str, str]:
+    """The label of one cluster, and what it is from."""
+    if (row["token_share"] or 0) >= SHARED:
+        return row["token"], "token"
+    if row["covariate"] is not None:
+        return row["covariate"], "covariate"
+    if (row["family_share"] or 0) >= SHARED and row["family_lift"] > 1:
+        return row["family"], "family"
+    if (row["words_share"] or 0) >= SHARED:
+        return row["words"], "words"
+    best = [row["token"]] if (row["token_share"] or 0) >= SAID else []
+    tokens = list(dict.fromkeys([*best, *row["commonest"]]))[:2]
+    return ("mixed: " + ", ".join(tokens), "mixed") if tokens else ("mixed", "mixed")
+
+
+def distinct(labels: list[str], rows: list[dict]) -> list[str]:
+    """The labels, those that several clusters have with their best token behind them, and a number where that is not enough."""
+    shared = {name for name, count in Counter(labels).items() if count > 1}
+    longer = [
+        f"{name}, as {row['token']}" if name in shared and row["token"] not in (None, name) else name
+        for name, row in zip(labels, rows, strict=True)
+    ]
+    found: list[str] = []
+    for name in longer:
+        numbered = (f"{name} ({number})" for number in itertools.count(2))
+        taken = {*found, *longer} - {name}
+        found.append(name if name not in found else next(one for one in numbered if one not in taken))
+    return found
 
 
 def _family(token: str) -> str | None:

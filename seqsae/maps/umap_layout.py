@@ -10,10 +10,15 @@ import numpy as np
 
 from seqsae.errors import SeqsaeError
 
+EXACT = range(
+    4096, 40_000
+)  # directions whose neighbours are all compared here; of fewer UMAP does that itself, of more it guesses
 FEWEST = 5  # directions; below this a neighbour graph says nothing and the first two principal axes are drawn
 
 
-def layout(directions: np.ndarray, neighbours: int, min_dist: float, seed: int) -> np.ndarray:
+def layout(
+    directions: np.ndarray, neighbours: int, min_dist: float, seed: int, epochs: int | None = None
+) -> np.ndarray:
     """Map coordinates [n, 2] float32 (no unit) of `directions` [n, d], by cosine distance.
 
     The same directions and seed give the same bytes: UMAP runs on one thread with a fixed random state.
@@ -21,21 +26,38 @@ def layout(directions: np.ndarray, neighbours: int, min_dist: float, seed: int) 
     Args:
         neighbours: UMAP's n_neighbors, cut to n - 1 where there are fewer directions.
         min_dist: UMAP's min_dist, in map units.
+        epochs: of the layout; None: UMAP's own, 500 of up to 10,000 directions and 200 of more.
     Raises:
         SeqsaeError: a direction holds NaN or infinity, or is zero (it has no angle to the others).
     """
-    unit = _unit_rows(np.asarray(directions, dtype=np.float32))
+    unit = unit_rows(np.asarray(directions, dtype=np.float32))
     if len(unit) < FEWEST or unit.shape[1] < 2:
         return principal_axes(unit)
-    reducer = _umap()(
-        n_neighbors=min(neighbours, len(unit) - 1),
-        min_dist=min_dist,
-        metric="cosine",
-        init="pca",  # the start matters (Kobak and Linderman 2021); a spectral one fails on equal directions
-        random_state=seed,
-        n_jobs=1,
-    )
-    return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+    neighbours, known = min(neighbours, len(unit) - 1), {}
+    if len(unit) in EXACT:
+        known["precomputed_knn"] = _nearest(unit, neighbours)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "precomputed_knn")  # that new points cannot be added: none are
+        reducer = _umap()(
+            n_neighbors=neighbours,
+            min_dist=min_dist,
+            metric="cosine",
+            init="pca",  # the start matters (Kobak and Linderman 2021); a spectral one fails on equal directions
+            n_epochs=epochs,
+            random_state=seed,
+            n_jobs=1,
+            **known,
+        )
+        return np.asarray(reducer.fit_transform(unit), dtype=np.float32)
+
+
+def _nearest(unit: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+    """(numbers [n, k] int32, cosine distances [n, k] float32) of the nearest rows of each, itself among them."""
+    from sklearn.neighbors import NearestNeighbors
+
+    finder = NearestNeighbors(n_neighbors=neighbours, algorithm="brute", metric="cosine").fit(unit)
+    distance, number = finder.kneighbors(unit)
+    return number.astype(np.int32), np.maximum(distance, 0).astype(np.float32)
 
 
 def principal_axes(points: np.ndarray) -> np.ndarray:
@@ -52,7 +74,7 @@ def principal_axes(points: np.ndarray) -> np.ndarray:
     return coordinates
 
 
-def _unit_rows(directions: np.ndarray) -> np.ndarray:
+def unit_rows(directions: np.ndarray) -> np.ndarray:
     """Rows of length 1. Raises SeqsaeError naming the first row that has no direction."""
     broken = np.flatnonzero(~np.isfinite(directions).all(axis=1))
     if broken.size:

@@ -3,6 +3,7 @@
 import altair as alt
 import polars as pl
 
+from seqsae.pages.shorten import shorten
 from seqsae.pages.sources import in_order, legend
 
 INK, MUTED, GRID, ACCENT = "#1d2733", "#5b6775", "#e6eaef", "#0072B2"
@@ -61,46 +62,74 @@ TITLES = {"AUROC": "AUROC", "C-index": "C-index of times", "spearman": "Spearman
 
 
 def worth(rows: pl.DataFrame, effect_names: list[str]) -> dict:
-    """Effect of the best SAE feature with its interval, and under it the best unit of every other source.
+    """Effect of the best SAE feature with its interval, and in lanes under it what stands beside: see `lane`.
 
     Args:
         rows: `label`, `source`, `unit_name`, `effect`, `ci_low`, `ci_high`; labels in the order they are drawn.
     """
     names = in_order(set(rows["source"]))
     titles = {source["name"]: source["label"] for source in legend(names)}
+    lanes = {name: lane(name) for name in names}
     values = rows.with_columns(
-        lane=pl.when(pl.col("source") == "sae").then(0).otherwise(1), source=pl.col("source").replace(titles)
+        lane=pl.col("source").replace_strict(lanes, return_dtype=pl.Int64),
+        reads=pl.col("source").replace_strict({**_READS, "dense-probe": 10**6}, default=None, return_dtype=pl.Int64),
+        source=pl.col("source").replace(titles),
+        label=_distinct(rows["label"]),
+        unit_name=pl.col("unit_name").map_elements(shorten, return_dtype=pl.String),
     )
     none = 0.0 if "spearman" in effect_names else 0.5
     title = f"{', '.join(TITLES[name] for name in effect_names)} on the test split"
     low, high = _domain(rows, none)
     scale = alt.Scale(domain=[low, high], nice=False, clamp=True)
     x = alt.X("effect:Q", title=title, scale=scale, axis=TICKS)
+    axis = alt.Axis(labelColor=INK, ticks=False, domain=False, grid=True, labelLimit=200)
     base = alt.Chart(alt.NamedData("rows")).encode(
-        y=alt.Y(
-            "label:N",
-            sort=None,
-            title=None,
-            axis=alt.Axis(labelColor=INK, ticks=False, domain=False, grid=True),
-        ),
-        yOffset=alt.YOffset("lane:O", scale=alt.Scale(domain=[0, 1], paddingOuter=0.5)),
+        y=alt.Y("label:N", sort=None, title=None, axis=axis),
+        yOffset=alt.YOffset("lane:O", scale=alt.Scale(domain=list(range(LANES)), paddingOuter=0.5)),
     )
     sae = base.transform_filter("datum.lane === 0")
     ends = {"x": alt.X("ci_low:Q", title=title, scale=scale, axis=TICKS), "x2": "ci_high:Q"}
     interval = sae.mark_bar(height=5, cornerRadius=2.5, color=ACCENT, opacity=0.28).encode(**ends)
+    probes = base.transform_filter("datum.reads !== null").mark_line(color="#357FB5", strokeWidth=1.4, opacity=0.6)
+    probes = probes.encode(x=x, detail="label:N", order="reads:Q")
     points = base.mark_point(filled=True, opacity=0.95, strokeWidth=2).encode(
         x=x,
-        size=alt.Size("lane:O", scale=alt.Scale(domain=[0, 1], range=[150, 70]), legend=None),
+        size=alt.condition("datum.lane === 0", alt.value(150), alt.value(70)),
         tooltip=tips(("label", "covariate"), ("source", "source"), ("unit_name", "unit"))
-        + tips(("effect", "effect"), ("ci_low", "95% from"), ("ci_high", "95% to"), number=True),
+        + tips(("effect", "effect, test split"), ("ci_low", "95% from"), ("ci_high", "95% to"), number=True)
+        + [alt.Tooltip("n:Q", title="n, test split", format=",")],
         **source_scales(names),
     )
     zero = alt.Chart(alt.NamedData("none")).mark_rule(color=MUTED, strokeDash=[3, 3])
     zero = zero.encode(x=alt.X("x:Q", title=title, scale=scale, axis=TICKS))
-    chart = alt.layer(zero, interval, points).properties(width="container", height=height_of(rows["label"], 2))
+    height = height_of(rows["label"], LANES)
+    chart = alt.layer(zero, interval, probes, points).properties(width="container", height=height)
     document = spec(chart, values.to_dicts())
     document["datasets"]["none"] = [{"x": none}]
     return document
+
+
+LANES = 4
+_READS = {"k-sparse-1": 1, "k-sparse-2": 2, "k-sparse-5": 5, "k-sparse-10": 10, "k-sparse-50": 50}
+_WITHOUT_MODEL = ("token", "token-seen", "token-last", "token-pair", "position", "composition", "confounders")
+
+
+def lane(source: str) -> int:
+    """0: the SAE's best feature; 1: probes of many units; 2: single units of other bases; 3: what needs no model."""
+    if source == "sae":
+        return 0
+    if source in _READS or source == "dense-probe":
+        return 1
+    return 3 if source in _WITHOUT_MODEL else 2
+
+
+def _distinct(labels: pl.Series) -> pl.Series:
+    """Labels short enough for an axis, different ones still different."""
+    named: dict[str, str] = {}
+    for label in labels.unique(maintain_order=True):
+        short = shorten(label)
+        named[label] = short if short not in named.values() else f"{short} ({len(named) + 1})"
+    return labels.replace_strict(named, return_dtype=pl.String)
 
 
 def height_of(names: pl.Series, lanes: int) -> int:

@@ -11,9 +11,25 @@ DIGITS = 4  # significant digits of every number on the page
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
-def columns(table: pl.DataFrame) -> dict[str, list]:
-    """Column name to values: a table without its names repeated in each row."""
-    return table.to_dict(as_series=False)
+LONG = 500
+"""Rows from which a column of words that come again and again is told as numbers into a list of them."""
+
+
+def columns(table: pl.DataFrame) -> dict[str, list | dict]:
+    """Column name to values: a table without its names repeated in each row.
+
+    A long column of few different words is {"of": [word, ...], "at": [place of the row's word or null, ...]}; `rowsOf` in data.js knows.
+    """
+    return {name: _values(table[name]) for name in table.columns}
+
+
+def _values(column: pl.Series) -> list | dict:
+    if column.dtype != pl.String or len(column) < LONG or 4 * column.n_unique() > len(column):
+        return column.to_list()
+    words = column.drop_nulls().unique().sort()
+    place = pl.DataFrame({"word": words}).with_row_index("at")
+    at = column.to_frame("word").join(place, on="word", how="left", maintain_order="left")["at"]
+    return {"of": words.to_list(), "at": at.to_list()}
 
 
 def rounded(value):

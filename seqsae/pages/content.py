@@ -34,6 +34,34 @@ class Annotated:
 
 
 @dataclass(frozen=True)
+class Portrayed:
+    """What the page shows of a `portraits` artefact; tables follow the schemas of their names."""
+
+    profiles: pl.DataFrame
+    """Schema `feature_profiles`."""
+    tokens: pl.DataFrame
+    """Schema `token_enrichment`."""
+    spread: pl.DataFrame
+    neighbours: pl.DataFrame
+    matches: pl.DataFrame
+    """Schema `seed_matches`; empty with one seed."""
+    tracks: pl.DataFrame
+    families: pl.DataFrame | None = None
+    """How features are related, by the atlas; None if it does not say."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What the page shows of an `atlas` artefact beside the map itself; tables follow the schemas of their names."""
+
+    quality: pl.DataFrame
+    """Schema `map_quality`."""
+    clusters: pl.DataFrame
+    enrichment: pl.DataFrame
+    """Schema `cluster_enrichment`."""
+
+
+@dataclass(frozen=True)
 class Content:
     """What `page.render` draws. Tables follow the schemas of their names."""
 
@@ -63,6 +91,26 @@ class Content:
     """Annotated concepts and position patterns; None if they were not scored."""
     layers: pl.DataFrame | None = None
     """One SAE at each of several sites, in the model's order; None if there is but one."""
+    controls: pl.DataFrame | None = None
+    """Labels that mean nothing, and one that was planted: schema `controls`."""
+    diagnostics: pl.DataFrame | None = None
+    """Inflation of the tests, and what luck alone brings: schema `diagnostics`."""
+    omnibus: pl.DataFrame | None = None
+    """All levels of categorical covariates together: schema `omnibus`."""
+    curves: pl.DataFrame | None = None
+    """What became of subjects by whether a feature fires: schema `curves`; None or empty without survival covariates."""
+    openings: list[dict] | None = None
+    """Each different look at the test split, as the run's ledger has them; None where there is no ledger."""
+    limits: tuple[str, ...] = ()
+    """What this run cannot say, a sentence each."""
+    smallest: float = 0.05
+    """Smallest crude effect of interest."""
+    smallest_adjusted: float = 0.1
+    """Smallest adjusted effect of interest."""
+    portraits: Portrayed | None = None
+    """Where, when and on what features fire, in counts, and their kin; None if they were not portrayed."""
+    mapped: Mapped | None = None
+    """What the map and its clusters are worth; None if the atlas does not say."""
     q: float = 0.05
     """Benjamini-Hochberg level on the select split that makes an association a discovery."""
     cards: int = 60

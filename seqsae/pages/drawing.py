@@ -4,7 +4,7 @@ import polars as pl
 
 from seqsae.pages import charts
 from seqsae.pages.content import Content
-from seqsae.pages.feature_map import feature_map
+from seqsae.pages.feature_map import breadth, feature_map
 from seqsae.pages.sources import strength
 from seqsae.pages.training_charts import density
 
@@ -15,11 +15,16 @@ CURVES = {  # column: heading, what the tooltip says
     "dense": ("Share that fire in over a tenth of rows", "share of dense latents"),
 }
 DENSITY = "Firing rates of the latents"
+BREADTH = (
+    "How many, and how often",
+    "breadth",
+    "To the right: it fires in many people. Up: on many rows of those in whom it fires. Upper left: a state that few are in for long.",
+)
 
 
 def drawings(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict[str, dict]:
     """Every chart that the content has rows for."""
-    drawn = {"map": feature_map()}
+    drawn = {"map": feature_map()} | ({} if content.portraits is None else {"breadth": breadth()})
     for effect_names, name in ((("AUROC", "C-index"), "worth-auroc"), (("spearman",), "worth-spearman")):
         rows = worth_rows(known, found, units, effect_names)
         if not rows.is_empty():
@@ -64,10 +69,12 @@ def worth_rows(
         ["pair", "source"], keep="first", maintain_order=True
     )
     ours = rows.filter(pl.col("source") == "sae").select("pair", ours=strength())
+    sizes = found.filter(pl.col("p_test").is_not_null()).group_by("pair").agg(n=pl.col("n").max())
     return (
         rows.join(ours, on="pair", how="left")
         .sort("ours", "pair", "source", descending=[True, False, False], nulls_last=True)
-        .select("label", "source", pl.col("baseline").alias("unit_name"), "effect", "ci_low", "ci_high")
+        .join(sizes, on="pair", how="left", maintain_order="left")
+        .select("label", "source", pl.col("baseline").alias("unit_name"), "effect", "ci_low", "ci_high", "n")
     )
 
 

@@ -18,6 +18,7 @@ import vl_convert
 from seqsae.pages.compact import script_json
 
 ASSETS = Path(__file__).parent / "assets"
+STYLES = ("page.css", "covariate.css")
 
 
 class Section(NamedTuple):
@@ -36,15 +37,15 @@ def document(title: str, sections: Sequence[Section], data: dict, scripts: Seque
     """The whole page as text.
 
     Args:
-        data: what the scripts read; `charts`, if there, holds Vega-Lite documents by name.
+        data: what the scripts read; `charts`, if there, holds Vega-Lite documents by name. A page without has no Vega in it.
         scripts: names of files in assets/, in the order they run in.
         banner: HTML above everything.
     """
-    sources = [_bundle(), _closed(_own(scripts))]
+    sources = [_bundle() if "charts" in data else "", _closed(_own(scripts))]
     parts = {
         "title": escape(title),
         "policy": escape(_policy(sources)),
-        "style": asset("page.css"),
+        "style": "\n".join(map(asset, STYLES)),
         "banner": banner,
         "sections": "".join(map(_drawn, sections)),
         "nav": "".join(f'<a href="#{part.name}">{escape(part.short or part.heading)}</a>' for part in sections),

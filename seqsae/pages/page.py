@@ -4,10 +4,27 @@ from pathlib import Path
 
 import polars as pl
 
-from seqsae.pages import annotated, captions, layers, markup, offline, tables, used
+from seqsae.pages import (
+    annotated,
+    captions,
+    clusters,
+    covariate_view,
+    feature_map,
+    heatmap,
+    layers,
+    markup,
+    offline,
+    portraits,
+    seeds,
+    survival,
+    tables,
+    trust,
+    used,
+    worth,
+)
 from seqsae.pages.compact import columns
 from seqsae.pages.content import Content
-from seqsae.pages.drawing import CURVES, DENSITY, drawings, resplit_differences
+from seqsae.pages.drawing import BREADTH, CURVES, DENSITY, drawings, resplit_differences
 from seqsae.pages.parts import Part
 from seqsae.pages.sources import in_order, legend
 
@@ -24,8 +41,13 @@ SCRIPTS = (
     "strip.js",
     "captions.js",
     "model.js",
+    "portraits.js",
     "used.js",
     "covariates.js",
+    "forest.js",
+    "covariate.js",
+    "heatmap.js",
+    "survival.js",
     "annotated.js",
     "layers.js",
     "features.js",
@@ -39,14 +61,26 @@ _SECTIONS = {
     "worth": "Is it worth it?",
     "used": None,
     "covariates": "Covariates",
+    "heatmap": None,
+    "survival": None,
     "concepts": "Planted concepts",
     "annotated": None,
     "layers": None,
+    "seeds": None,
     "features": "Feature map",
+    "clusters": None,
     "cards": "Feature cards",
     "training": "Training",
 }  # in the page's order; None: a part, which brings its heading if it is there at all
-_PARTS = {"used": used.part, "annotated": annotated.part, "layers": layers.part}
+_PARTS = {
+    "used": used.part,
+    "heatmap": heatmap.part,
+    "survival": survival.part,
+    "annotated": annotated.part,
+    "layers": layers.part,
+    "seeds": seeds.part,
+    "clusters": clusters.part,
+}
 
 
 def render(content: Content, out: Path) -> Path:
@@ -59,6 +93,20 @@ def render(content: Content, out: Path) -> Path:
 
 def html(content: Content) -> str:
     """The whole page as text."""
+    data, parts, found = _gathered(content)
+    sections = _sections(content, found, parts, list(data["charts"]))
+    return offline.document(content.title, sections, data, SCRIPTS, INTERNAL)
+
+
+def drawn(content: Content) -> dict[str, dict]:
+    """Every chart of the page as a Vega-Lite document that holds its rows; those that the reader chooses the rows of are left out."""
+    data, _, _ = _gathered(content)
+    charts = feature_map.filled(data["charts"], tables.features(content), content.portraits)
+    return {name: document for name, document in charts.items() if any(document.get("datasets", {}).values())}
+
+
+def _gathered(content: Content) -> tuple[dict, dict[str, Part], pl.DataFrame]:
+    """What the page's scripts read, the parts that are there, and what was tested."""
     known = tables.pairs(content)
     found = tables.tested(content, known)
     units = tables.best_units(content, known)
@@ -67,8 +115,7 @@ def html(content: Content) -> str:
     data = _data(content, known, found, units) | {name: part.data for name, part in parts.items()}
     for part in parts.values():
         data["charts"] |= part.charts
-    sections = _sections(content, found, parts, list(data["charts"]))
-    return offline.document(content.title, sections, data, SCRIPTS, INTERNAL)
+    return data, parts, found
 
 
 def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.DataFrame) -> dict:
@@ -77,6 +124,7 @@ def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.
     wanted = [*used.telling(content, few), *annotated.telling(content, few)]
     cards = tables.carded(content, units, found, wanted)
     examples = tables.examples(content, cards)
+    pictured = portraits.shown(content, cards)
     sources = in_order(set(units["source"]) | (set(content.concepts["source"]) if _has(content.concepts) else set()))
     return {
         "q": content.q,
@@ -85,13 +133,18 @@ def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.
         "covariates": columns(tables.covariates(content, known, found)),
         "units": columns(units.drop(tables.PAIR)),
         "associations": columns(tables.shown(found, cards)),
-        "features": columns(tables.features(content)),
+        "features": columns(portraits.spread(tables.features(content), content.portraits)),
         "cards": cards,
+        "portraits": pictured,
         "examples": examples,
-        "names": tables.names(content, [*examples["tokens"], *used.tokens(content), *captions.tokens(content)]),
+        "names": tables.names(
+            content,
+            [*examples["tokens"], *used.tokens(content), *captions.tokens(content), *portraits.named(pictured)],
+        ),
         "captions": captions.shown(content),
         "concepts": columns(content.concepts.sort("concept", "source")) if _has(content.concepts) else None,
-        "charts": drawings(content, known, found, units),
+        "covered": covariate_view.data(content, known, found),
+        "charts": drawings(content, known, found, units) | covariate_view.charts(content, known, found),
     }
 
 
@@ -125,7 +178,9 @@ def _sections(content: Content, found: pl.DataFrame, parts: dict[str, Part], dra
         "dead": f"{dead:,}",
         "resplits": _resplits(content),
         "curves": _curves(drawn),
-    }
+        "breadth": markup.panel(*BREADTH) if "breadth" in drawn else "",
+        "headline": worth.headline(content),
+    } | trust.texts(content)
     return [
         offline.Section(name, heading, parts[name].body, parts[name].short)
         if name in parts

@@ -12,9 +12,11 @@ from seqsae.associations.concept_summary import summary
 from seqsae.associations.room import Associated
 from seqsae.config import ReportConfig
 from seqsae.faithfulness.room import Faithful
+from seqsae.features.portraits import Portraits, portray
 from seqsae.maps.room import atlas as lay_out
-from seqsae.pages.content import Annotated, Content, Used
-from seqsae.pages.page import render
+from seqsae.pages import formats
+from seqsae.pages.content import Annotated, Content, Mapped, Portrayed, Used
+from seqsae.pages.trusted import design, facts, openings, trusted
 from seqsae.records.code_table import names as code_names
 from seqsae.sae.base import SAE
 
@@ -29,6 +31,8 @@ def report(  # noqa: PLR0913  each table that a page may hold
     faithful: Faithful | None = None,
     concepts: Concepts | None = None,
     layers: pl.DataFrame | None = None,
+    portraits: Portraits | None = None,
+    format: str = "html",  # noqa: A002  as the command has it
 ) -> Path:
     """Write the internal report as the artefact `out`; the path of its `index.html`, which needs no network.
 
@@ -39,13 +43,21 @@ def report(  # noqa: PLR0913  each table that a page may hold
         faithful: from `evaluate`: whether the model uses the features; without it the page does not say.
         concepts: from `concepts`: annotated concepts and position patterns.
         layers: schema `layers`, a row a site in the model's order.
+        portraits: from `portray`; made if not given.
+        format: `html`, or `parquet`, `csv` (its tables) or `png` (its charts), which are written to the folder `<out>-<format>`.
+    Raises:
+        SeqsaeError: another format.
     """
+    formats.check(format)
     config = config or ReportConfig()
     atlas = atlas or lay_out(associated.encoded.sae, associated)
+    portraits = portraits or portray(associated.encoded)
     inputs = {"associations": associated.artefact, "features": associated.encoded.artefact, "atlas": atlas}
     inputs |= {f"sae{i}": sae.artefact for i, sae in enumerate(saes)}
     if associated.covariates.code_table is not None:
         inputs["names"] = shelf.digest(_names(associated))
+    inputs["portraits"] = portraits.artefact
+    inputs["said"] = shelf.digest({"openings": openings(associated), "facts": facts(associated, saes)})
     if layers is not None:
         inputs["layers"] = shelf.digest(schema.check_table(layers, "layers", "layers").to_dicts())
     asked = {"faithfulness": faithful, "concepts": concepts}
@@ -57,12 +69,14 @@ def report(  # noqa: PLR0913  each table that a page may hold
             name: made.artefact.hash[:16] for name, made in asked.items() if made is not None
         }
         parts = {"used": used(faithful), "annotated": annotated(concepts), "layers": layers}
-        render(replace(shown, run=shown.run | {"identity": identity}, **parts), work / "index.html")
+        parts["portraits"] = portrayed(portraits, atlas)
+        formats.write(replace(shown, run=shown.run | {"identity": identity}, **parts), format, work)
 
-    return (
-        shelf.stage(out, "report", config.model_dump(mode="json"), inputs, write, ("altair", "vl-convert-python")).path
-        / "index.html"
-    )
+    options, folder = config.model_dump(mode="json"), Path(out)
+    if format != "html":
+        options, folder = options | {"format": format}, folder.with_name(f"{folder.name}-{format}")
+    made = shelf.stage(folder, "report", options, inputs, write, ("altair", "vl-convert-python")).path
+    return made / "index.html" if format == "html" else made
 
 
 def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], config: ReportConfig) -> Content:
@@ -87,6 +101,8 @@ def content(associated: Associated, atlas: shelf.Artefact, saes: Sequence[SAE], 
         q=associated.artefact.setting("q"),
         cards=config.features,
         names=names,
+        mapped=mapped(atlas),
+        **trusted(associated, saes),
     )
 
 
@@ -95,6 +111,20 @@ def used(faithful: Faithful | None) -> Used | None:
     if faithful is None:
         return None
     return Used(faithful.recovered, faithful.effects, faithful.tokens, faithful.attribution, faithful.summary)
+
+
+def mapped(atlas: shelf.Artefact) -> Mapped | None:
+    """What the page shows of the map's worth and its clusters, where the atlas has them."""
+    names = ("map_quality", "clusters", "cluster_enrichment")
+    there = all(atlas.has(f"{name}.parquet") for name in names)
+    return Mapped(*(atlas.table(f"{name}.parquet") for name in names)) if there else None
+
+
+def portrayed(made: Portraits, atlas: shelf.Artefact) -> Portrayed:
+    """What the page shows of the portraits, and of the atlas' families where it has them."""
+    names = ("feature_profiles", "token_enrichment", "spread", "neighbours", "seed_matches", "tracks")
+    families = atlas.table("families.parquet") if atlas.has("families.parquet") else None
+    return Portrayed(*map(made.table, names), families)
 
 
 def annotated(concepts: Concepts | None) -> Annotated | None:
@@ -127,12 +157,14 @@ def run_card(associated: Associated, saes: Sequence[SAE]) -> dict:
         "SAE": f"{sae.config.architecture}, width {sae.config.width}, k {sae.config.k}, {max(1, len(saes))} seed{'s' if len(saes) > 1 else ''}",
         "training rows": last["rows"],
         "unit of inference": f"subject; {store.subjects['cluster'].n_unique():,} clusters, whole in one split",
+        **design(associated),
         "identity": {
             "model weights": store.model["fingerprint"][:16],
             "activations": store.artefact.hash[:16],
             "SAE": sae.artefact.hash[:16],
             "features": associated.encoded.artefact.hash[:16],
             "associations": associated.artefact.hash[:16],
+            "covariates": associated.artefact.manifest["inputs"]["covariates"][:16],
         },
     }
 

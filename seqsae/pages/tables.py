@@ -12,7 +12,7 @@ from seqsae.pages.content import Content
 
 PAIR = ["covariate", "category", "unit"]
 PER_CARD = 8  # associations of a feature that has a card
-PER_FEATURE = 3  # and of one that has none
+PER_FEATURE = 2  # and of one that has none
 _TOKEN = re.compile(
     r"(?P<token>.*?)(?P<rest>(, (rate|mean|max|min))?(, low)?)", re.DOTALL
 )  # a label of a token baseline
@@ -47,12 +47,14 @@ def pairs(content: Content) -> pl.DataFrame:
 
 
 def tested(content: Content, known: pl.DataFrame) -> pl.DataFrame:
-    """One row a feature and pair that were tested: the pooling with the smallest q; sorted by q within a feature."""
+    """One row a feature and pair that were tested: of its poolings a supported one, else that of the smallest q; by q within a feature."""
+    order = ["q_select", "p_select", "pair", "pooling"]
     return (
         content.associations.filter(pl.col("q_select").is_not_null())
         .join(known.select("pair", "label", *PAIR), on=PAIR, how="left", nulls_equal=True)
-        .sort("feature", "q_select", "p_select", "pair", "pooling", nulls_last=True)
+        .sort("feature", pl.col("verdict").eq_missing(pl.lit("supported")).not_(), *order, nulls_last=True)
         .unique(["feature", "pair"], keep="first", maintain_order=True)
+        .sort("feature", *order, nulls_last=True)
     )
 
 

@@ -6,6 +6,7 @@ from seqsae.associations.concept_scores import LEVELS, found
 from seqsae.associations.resplits import paired
 from seqsae.associations.room import Associated
 from seqsae.faithfulness import words
+from seqsae.maps import quality_words
 from seqsae.pages import captions, concept_text
 from seqsae.pages.lines import aligned
 
@@ -31,6 +32,7 @@ def whole(study) -> str:
         parts.append(concept_text.told(study.annotated))
     if study.faithful is not None:
         parts.append(words.told(study.faithful))
+    parts.append(quality_words.said(study.atlas.table("map_quality.parquet")))
     if study.layers is not None:
         parts.append(layers(study.layers.table("layers.parquet")))
     parts += [losses(study), quality(study), times(study), *reports(study)]

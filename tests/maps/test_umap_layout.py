@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seqsae.errors import SeqsaeError
+from seqsae.maps import umap_layout
 from seqsae.maps.umap_layout import layout, principal_axes
 
 
@@ -40,6 +41,18 @@ def test_the_same_seed_gives_the_same_bytes():
     first = layout(directions, 5, 0.1, seed=3)
     assert first.tobytes() == layout(directions, 5, 0.1, seed=3).tobytes()
     assert first.tobytes() != layout(directions, 5, 0.1, seed=4).tobytes()
+
+
+def test_many_directions_are_compared_with_all_others_before_and_lie_as_few_do(monkeypatch):
+    directions = families(4, 15)
+    plain = layout(directions, 8, 0.1, seed=0)
+    monkeypatch.setattr(umap_layout, "EXACT", range(60, 61))
+    known = layout(directions, 8, 0.1, seed=0)
+    number, distance = umap_layout._nearest(directions / np.linalg.norm(directions, axis=1, keepdims=True), 8)
+    assert (number[:, 0] == np.arange(60)).all() and (np.diff(distance, axis=1) >= 0).all() and (distance >= 0).all()
+    near = [np.argsort(np.linalg.norm(p[:, None] - p, axis=2), axis=1)[:, 1:9] for p in (plain, known)]
+    assert np.mean([len(np.intersect1d(a, b)) for a, b in zip(*near, strict=True)]) > 5
+    assert layout(directions, 8, 0.1, 0, epochs=20).tobytes() != known.tobytes()
 
 
 def test_equal_directions_are_laid_out():

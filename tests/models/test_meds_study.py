@@ -48,6 +48,9 @@ features = 4
 samples = 8
 [atlas]
 neighbours = 5
+seeds = 1
+nulls = 0
+persons = 0
 [report]
 features = 8
 """

@@ -5,7 +5,7 @@ from itertools import product
 import polars as pl
 
 from seqsae import schema
-from seqsae.pages.content import Annotated, Used
+from seqsae.pages.content import Annotated, Portrayed, Used
 
 SOURCES = {"sae": 0.99, "seed": 0.98, "pca": 0.6, "random-dictionary": 0.3, "mean": 0.0, "zero": -0.2, "identity": 1.0}
 UNITS = {"sae": "x-seed0", "seed": "x-seed1", "pca": "4 components", "random-dictionary": "48 random directions"}
@@ -210,3 +210,56 @@ def layers(n: int = 4, **changes) -> pl.DataFrame:
         for i in range(n)
     ]  # fmt: skip
     return table("layers", rows)
+
+
+def portraits(width: int = 48, seeds: bool = True, token: str = "JOB//A1", families: bool = False) -> Portrayed:
+    """Portraits of features 0 to width - 1, of which every eighth is dead; feature 2 fires between 1995 and 2000 alone."""
+    live = [feature for feature in range(width) if feature % 8 != 7]
+    profiles = [
+        {"feature": f, "kind": kind, "bin": b, "low": low + b * step, "high": low + (b + 1) * step, "n_rows": 10 + b, "n_subjects": 5 + b,
+         "n_clusters": 5, "rows": None if kind == "strength" else 1000, "subjects": None if kind == "strength" else 400}
+        for f in live
+        for kind, low, step, n in (("strength", 0.0, 0.5, 6), ("position", 0.0, 10.0, 8), ("year", 1985.0, 5.0, 8), ("age", 20.0, 5.0, 9))
+        for b in range(n) if not (f == 2 and kind == "year" and b != 2)
+    ]  # fmt: skip
+    enriched = [
+        {"feature": f, "place": place, "token": name, "n_rows": 40 - 9 * rank, "n_subjects": 30 - 9 * rank, "n_clusters": 4,
+         "share": 0.4 / (rank + 1), "lift": 12.5 / (rank + 1), "token_rows": 800, "token_subjects": 300}
+        for f in live for place in ("at", "before") for rank, name in enumerate((token, f"DIAG//F{f}", "MOVE//OUT"))
+    ]  # fmt: skip
+    spread = [
+        {"feature": f, "n_rows": 100 * (f % 8 != 7), "n_subjects": 20 * f, "n_clusters": 20 * f,
+         "share_of_subjects": 0 if f % 8 == 7 else (f + 1) / (width + 2),
+         "share_when_present": None if f % 8 == 7 else 0.5 / (f + 1), "n_subjects_test": 8 * f, "n_clusters_test": 8 * f}
+        for f in range(width)
+    ]  # fmt: skip
+    near = [
+        {"feature": f, "rank": rank, "other": other, "cosine": 0.9 - rank / 10}
+        for f in live
+        for rank, other in enumerate([g for g in live if g != f][:3])
+    ]
+    others = {"x-seed1": 0.95, "x-seed2": 0.6, "random directions": 0.2} if seeds else {}
+    matches = [
+        {"feature": f, "sae": name, "other": f, "cosine": cosine - f / 500}
+        for name, cosine in others.items()
+        for f in live
+    ]
+    tracks = [
+        {"feature": f, "rank": rank, "at": 2, "offset": 9, "tokens": ["DIAG//F32", token, "MOVE//C2", "INCOME//D9"], "values": [0.0, 1.0, 3.0, 0.5],
+         "days": None if f % 2 else [-400.0, -30.5, 0.0, 12.0]}
+        for f in live for rank in range(3)
+    ]  # fmt: skip
+    related = (
+        [{"feature": f, "other": 0, "kind": "child", "cosine": 0.4, "lift": 3.0} for f in live if f]
+        if families
+        else None
+    )
+    return Portrayed(
+        table("feature_profiles", profiles),
+        table("token_enrichment", enriched),
+        table("spread", spread),
+        table("neighbours", near),
+        table("seed_matches", matches) if matches else schema.empty("seed_matches"),
+        table("tracks", tracks),
+        None if related is None else pl.DataFrame(related),
+    )

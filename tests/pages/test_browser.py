@@ -117,9 +117,9 @@ def test_a_baseline_that_does_better_is_shown_in_its_row(opened, fake):
 
 def test_any_feature_opens_a_card(opened, fake):
     page = opened(fake())
-    page.click("#feature-table a[href='#feature-8']")  # the coin's best feature: its card is not among the first
+    page.click("#feature-table a[href='#feature=8']")  # the coin's best feature: its card is not among the first
     assert page.locator(".card.picked b").inner_text() == "Feature 8"
-    page.click("#covariate-table a[href='#feature-2']")
+    page.click("#covariate-table a[href='#feature=2']")
     assert page.locator(".card.picked b").inner_text() == "Feature 2"
     card = page.locator(".card.picked")
     assert "token does better" in card.inner_text()
@@ -140,7 +140,7 @@ def test_the_name_of_a_token_stands_below_it_in_the_table_and_beside_it_on_the_c
     page.fill("#feature-search", "metformin")
     cells = page.locator("#feature-table tbody td:nth-child(3)").all_inner_texts()
     assert cells and all(cell.split("\n") == [token, f"Metformin {nasty}"] for cell in cells)
-    page.click("#feature-table a[href='#feature-2']")
+    page.click("#feature-table a[href='#feature=2']")
     card = page.locator(".card.picked")
     assert card.locator(".name").inner_text() == f"Metformin {nasty}"
     assert f"{token}: Metformin" in card.locator(".tokens mark").first.get_attribute("title")

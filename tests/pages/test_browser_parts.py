@@ -53,7 +53,7 @@ def test_all_three_are_drawn_with_their_tables(opened, full):
 def test_the_sections_are_absent_without_their_tables(opened, fake):
     page = opened(fake())
     assert page.locator("#used, #annotated, #layers").count() == 0
-    assert page.locator("nav a").count() == 7
+    assert page.locator("nav a").count() == 8
     assert page.locator(".card .line").count() == 0
 
 
@@ -76,7 +76,7 @@ def test_the_score_of_the_pairs_is_chosen(opened, full):
 
 def test_a_card_tells_effect_tokens_concept_and_pattern(opened, full):
     page = opened(full())
-    page.click("#effect-table a[href='#feature-2']")
+    page.click("#effect-table a[href='#feature=2']")
     card = page.locator(".card.picked")
     assert card.locator(".used").all_inner_texts() == [
         "Without it: KL 0.040 nats [0.020, 0.080], percentile 55 [50, 58] of 20 like features.",
@@ -86,7 +86,7 @@ def test_a_card_tells_effect_tokens_concept_and_pattern(opened, full):
     assert card.locator(".lowered").inner_text() == "Lowers JOB//A1 −0.030"
     assert card.locator(".concept").inner_text() == "region = CDR2: token F1 0.60, F1 per domain 0.80, on above 0.15"
     assert card.locator(".pattern").inner_text().startswith("motif")
-    page.click("#feature-table a[href='#feature-6']")  # neither ablated nor tied to a concept
+    page.click("#feature-table a[href='#feature=6']")  # neither ablated nor tied to a concept
     assert page.locator(".card.picked .used, .card.picked .concept").count() == 0
     assert page.locator(".card.picked .pattern").inner_text().startswith("point")
 
@@ -142,5 +142,5 @@ def test_a_task_alone_is_told_in_its_own_unit(opened, full):
     )
     page = opened(full(used=used))
     assert "Raises" not in page.locator("#effect-table thead").inner_text()
-    page.click("#effect-table a[href='#feature-2']")
+    page.click("#effect-table a[href='#feature=2']")
     assert page.locator(".card.picked .used").first.inner_text().startswith("Without it: task loss 0.040 loss")

@@ -45,7 +45,7 @@ def test_cards_and_table_show_rule_score_and_chance(look, tmp_path, fake, nasty,
     shown = page.locator("#feature-table .rule")
     assert shown.count() == 14 and shown.first.inner_text() == text
     page.fill("#feature-search", "no short rule")
-    page.click('#feature-table a.feature[href="#feature-4"]')
+    page.click('#feature-table a.feature[href="#feature=4"]')
     other = page.locator(".card.picked")
     assert "no short rule found" in other.inner_text() and not other.locator(".caption-score").count()
 

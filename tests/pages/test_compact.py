@@ -2,9 +2,10 @@
 
 import json
 
+import polars as pl
 import pytest
 
-from seqsae.pages.compact import rounded, script_json
+from seqsae.pages.compact import columns, rounded, script_json
 
 
 @pytest.mark.parametrize(("given", "kept"), [(0.123456, 0.1235), (123456.0, 123500.0), (1.23456e-12, 1.235e-12)])
@@ -22,3 +23,13 @@ def test_no_text_can_end_the_script_and_all_of_it_comes_back(nasty):
     written = script_json({text: text})
     assert not set("<>&\u2028\u2029") & set(written)
     assert json.loads(written) == {text: text}
+
+
+def test_a_long_column_of_few_words_is_numbers_into_a_list_of_them():
+    words = ["b", None, "a", "b"] * 200
+    short = columns(pl.DataFrame({"word": words[:400], "n": range(400)}))
+    assert short["word"] == words[:400]
+    told = columns(pl.DataFrame({"word": words, "n": range(800), "own": [f"x{n}" for n in range(800)]}))
+    assert [None if at is None else told["word"]["of"][at] for at in told["word"]["at"]] == words
+    assert told["word"]["of"] == ["a", "b"]
+    assert told["n"][:3] == [0, 1, 2] and told["own"][799] == "x799"

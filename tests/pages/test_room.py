@@ -48,6 +48,14 @@ def test_the_page_holds_what_it_is_given_and_follows_it(study, tmp_path):
     told, out = study.told, tmp_path / "page"
     bare = data_of(report(told, saes=study.saes, out=out))
     assert "used" not in bare and "annotated" not in bare and "layers" not in bare
+    text = (out / "index.html").read_text(encoding="utf-8")
+    for said in (
+        "<h3>how ties are judged</h3>",
+        "The test split was opened <b>once</b>",
+        "What this report cannot say",
+        'id="controls-table"',
+    ):
+        assert said in text
 
     scored = {"annotated": made_up.concepts(), "pairs": made_up.pairs(), "matches": made_up.matches()}
     artefact = shelved(tmp_path / "concepts", "concepts", scored | {"patterns": made_up.patterns(32)})
@@ -62,6 +70,12 @@ def test_the_page_holds_what_it_is_given_and_follows_it(study, tmp_path):
     assert data["annotated"]["matches"]["concepts_matched"] == [2, 0, 0, 3, 3, 1]
     assert data["layers"]["rows"]["site"] == made_up.layers()["site"].to_list()
     assert asked["faithful"].artefact.hash[:16] in path.read_text(encoding="utf-8")
+
+    assert data["portraits"]["bars"] and data["portraits"]["seeds"]
+    tables = report(told, saes=study.saes, out=out, format="csv", **asked)
+    assert tables == tmp_path / "page-csv" and {"used_effects.csv", "portraits_tracks.csv"} <= {
+        one.name for one in tables.iterdir()
+    }
 
     made = path.stat().st_mtime_ns
     report(told, saes=study.saes, out=out, **asked)

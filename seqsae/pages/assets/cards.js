@@ -30,20 +30,22 @@ function contextLine([value, before, token, after]) {
   return el("li", { title: called([...before, token, ...after]) }, el("i", { title: "activation" }, value.toPrecision(3)), line);
 }
 
-// The associations found; where there are none, the nearest to one.
-function shownTies(row) {
+// The associations found; where there are none, the nearest to one. The others are a click away.
+function tiesPart(row) {
+  if (!row.ties.length) return el("p", { class: "muted" }, "It was tested against no covariate: it fires in too few subjects.");
   const found = row.ties.filter(isFound);
-  return found.length ? found : row.ties.slice(0, 1);
+  const shown = (found.length ? found : row.ties).slice(0, found.length ? 6 : 1);
+  const rest = row.ties.filter((tie) => !shown.includes(tie));
+  const table = (ties) => el("table", { class: "ties" }, el("tbody", {}, ties.map((tie) => tieRow(row, tie))));
+  const more = rest.length ? el("details", { class: "rest" }, el("summary", {}, `${count(rest.length)} more, by smallest q`), table(rest)) : null;
+  return el("div", {}, table(shown), more);
 }
 
 function card(row) {
   const examples = data.examples.rows[row.feature] || [];
-  const ties = row.ties.length
-    ? el("table", { class: "ties" }, el("tbody", {}, shownTies(row).map((tie) => tieRow(row, tie))))
-    : el("p", { class: "muted" }, "It was tested against no covariate: it fires in too few subjects.");
-  const tokens = examples.length
+  const tokens = trackLines(row.feature) ?? (examples.length
     ? el("ul", { class: "tokens" }, examples.map(contextLine))
-    : el("p", { class: "muted" }, "Its examples are not in this report.");
+    : el("p", { class: "muted" }, "Its examples are not in this report."));
   return el(
     "article",
     { class: "card" },
@@ -53,15 +55,19 @@ function card(row) {
       "div",
       { class: "stats" },
       stat("of rows", percent(row.firing_rate), "Share of rows on which it fires"),
-      stat("subjects", count(row.n_subjects), "In whom it fires at least once"),
+      stat("subjects", count(row.n_subjects), missing(row.share_of_subjects) ? "In whom it fires at least once" : `In whom it fires at least once: ${percent(row.share_of_subjects)} of the train split`),
+      missing(row.share_when_present) ? null : stat("of their rows", percent(row.share_when_present), "Mean share of rows on which it fires, over the subjects in whom it does"),
       stat("one token", percent(row.token_purity), "Share of its active rows that hold its commonest token"),
       stat("stability", missing(row.stability) ? none : fixed(row.stability), "Mean best decoder cosine in the other seeds"),
     ),
     ...captionLines(row.feature),
     el("h4", {}, row.ties.some(isFound) || !row.ties.length ? "Associated with" : `Nothing found at q ≤ ${data.q}; nearest to it`),
-    ties,
+    tiesPart(row),
     ...usedLines(row.feature),
     ...conceptLines(row.feature),
+    ...profileLines(row.feature),
+    ...tokenLines(row.feature),
+    ...kinLines(row.feature),
     el("h4", {}, "Fires most on"),
     tokens,
   );
@@ -90,6 +96,12 @@ function drawCards() {
   });
 }
 
+// The feature that the address asks for, as #feature=N (or #feature-N).
+function askedFeature() {
+  const asked = /^#feature[=-](\d+)$/.exec(location.hash);
+  return asked ? Number(asked[1]) : null;
+}
+
 // Go to a feature's card; one that is not in the list is drawn above it.
 function openFeature(feature, event = null) {
   if (event) event.preventDefault();
@@ -103,5 +115,5 @@ function openFeature(feature, event = null) {
   const node = listed || place.firstChild;
   node.classList.add("picked");
   node.scrollIntoView({ block: "center" });
-  history.replaceState(null, "", `#feature-${feature}`);
+  history.replaceState(null, "", `#feature=${feature}`);
 }

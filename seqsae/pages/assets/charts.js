@@ -1,17 +1,24 @@
 // Every element with data-chart is given the chart of that name. `ast` runs expressions without eval.
 
-function drawCharts() {
-  const chosen = { mode: "vega-lite", actions: false, ast: true, defaultStyle: false };
-  const drawn = [...document.querySelectorAll("[data-chart]")].map((place) => {
-    const name = place.dataset.chart;
-    const spec = data.charts[name];
-    if (!spec) return null;
-    const renderer = name.startsWith("density") ? "canvas" : "svg"; // a heatmap has thousands of cells
-    if (name !== "map") return vegaEmbed(place, spec, { ...chosen, renderer });
-    const points = mapRows();
-    if (!points.length) return place.append(el("p", { class: "muted" }, "No feature has a place on the map."));
-    spec.datasets = { map: points, names: nameRows(), picked: ringRows(null) };
-    return vegaEmbed(place, spec, { ...chosen, renderer: "canvas" }).then((result) => linkMap(result.view));
-  });
-  return Promise.all(drawn);
+const chartOptions = { mode: "vega-lite", actions: false, ast: true, defaultStyle: false };
+
+// One after the other from the top; between two of them the page answers.
+async function drawCharts() {
+  const drawn = [];
+  for (const place of document.querySelectorAll("[data-chart]")) {
+    drawn.push(await drawChart(place));
+    await new Promise((next) => setTimeout(next));
+  }
+  return drawn;
+}
+
+async function drawChart(place) {
+  const name = place.dataset.chart;
+  const spec = data.charts[name];
+  if (!spec) return null;
+  if (name === "map" || name === "breadth") return drawPoints(name, place, spec, { ...chartOptions, renderer: "canvas" });
+  const renderer = name.startsWith("density") ? "canvas" : "svg"; // a heatmap has thousands of cells
+  const result = await vegaEmbed(place, spec, { ...chartOptions, renderer });
+  if (typeof chartDrawn === "function") chartDrawn(name, result.view);
+  return result;
 }

@@ -9,18 +9,23 @@ function covariateRows() {
   });
 }
 
-// The best feature's own row among the associations, for its verdict.
+// The best feature's own row, for its verdict: among the associations carried, or in the heatmap.
 function scored(best) {
-  const own = (tiesOf.get(best.feature) || []).find((tie) => tie.pair === best.pair);
-  return { verdict: own ? own.verdict : null };
+  const own = [...(tiesOf.get(best.feature) || []), ...(coveredOf.get(best.pair) || [])].find((tie) => tie.pair === best.pair && tie.feature === best.feature);
+  return { verdict: own ? own.verdict : drawnVerdict(best.pair, best.feature) };
+}
+
+function drawnVerdict(pair, feature) {
+  const place = data.heatmap ? data.heatmap.features.indexOf(feature) : -1;
+  return place < 0 ? null : heatVerdict(pair, place);
 }
 
 function nameCell(row) {
   const control = row.role === "negative-control";
   const alarm = control && row.held ? chip("control found: do not trust this run", "warn") : null;
   return [
-    el("b", { title: row.splits }, row.label),
-    row.description ? el("span", { class: "sub" }, row.description) : null,
+    el("b", { title: row.splits }, covariateLink(row)),
+    row.description ? el("span", { class: "sub" }, named(row.description, 160)) : null,
     alarm,
   ].filter(Boolean);
 }

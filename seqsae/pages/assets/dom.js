@@ -38,6 +38,18 @@ function interval(low, high) {
   return missing(low) || missing(high) ? "" : `[${fixed(low)}, ${fixed(high)}]`;
 }
 
+// A name cut to so many characters, set apart from the direction of the text around it; the whole stands in its tooltip.
+function clipped(text, most) {
+  const tail = Math.floor(most / 4);
+  const short = text.length > most ? `${text.slice(0, most - tail - 1)}…${text.slice(-tail)}` : text;
+  return short.replace(/[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
+function named(text, most = 60) {
+  const shown = String(text);
+  return el("bdi", { title: shown.length > most ? shown.slice(0, 2000) : null }, clipped(shown, most));
+}
+
 function chip(text, kind = "", title = null) {
   return el("span", { class: `chip ${kind}`.trim(), title }, text);
 }

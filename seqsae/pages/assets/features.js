@@ -1,9 +1,9 @@
-// The map and the feature table: a brush, a cluster, a search or a tick on the one narrows the other.
+// The map, the scatter and the feature table: a brush on a chart narrows the table, a search, tick or cluster dims the charts.
 
 const hues = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4E9E"];
 const shapes = ["circle", "square", "triangle-up", "diamond"];
 const noise = "#b9c1ca";
-const view = { brush: null, cluster: null, search: "", onlyFound: false, table: null, map: null };
+const view = { brushes: {}, cluster: null, search: "", onlyFound: false, table: null, charts: {}, lit: "" };
 
 const inCluster = (row) => !missing(row.cluster) && row.cluster >= 0;
 const look = (cluster) =>
@@ -11,19 +11,27 @@ const look = (cluster) =>
     ? { color: hues[cluster % hues.length], shape: shapes[Math.floor(cluster / hues.length)] }
     : { color: noise, shape: "circle" };
 
-function mapRows() {
-  return features.filter((row) => !missing(row.x) && !missing(row.y)).map((row) => ({
+// Where each chart of features puts them: map units, or shares (which the log axes need above zero).
+const placeOn = {
+  map: (row) => (missing(row.x) || missing(row.y) ? null : [row.x, row.y]),
+  breadth: (row) => (row.share_of_subjects > 0 && row.share_when_present > 0 ? [row.share_of_subjects, row.share_when_present] : null),
+};
+
+function pointRows(name) {
+  return features.filter(placeOn[name]).map((row) => ({
     feature: row.feature,
-    x: row.x,
-    y: row.y,
+    x: placeOn[name](row)[0],
+    y: placeOn[name](row)[1],
     ...look(inCluster(row) ? row.cluster : -1),
+    lit: 1,
     size: 34 + 90 * Math.min(1, Math.sqrt(row.firing_rate || 0)),
     name: `#${row.feature}`,
-    token: spelled(row.best_token) ?? none,
-    cluster: inCluster(row) ? row.cluster_label : "none",
+    token: clipped(spelled(row.best_token) ?? none, 200),
+    cluster: inCluster(row) ? clipped(String(row.cluster_label), 200) : "none",
     firing: percent(row.firing_rate),
-    caption: captionText(row.feature) ?? none,
-    tie: row.top && isFound(row.top) ? `${pairs[row.top.pair].label} (q ${small(row.top.q_select)})` : "nothing at this q",
+    breadth: missing(row.share_of_subjects) ? count(row.n_subjects) : `${count(row.n_subjects)} (${percent(row.share_of_subjects)}), ${percent(row.share_when_present)} of their rows`,
+    caption: clipped(captionText(row.feature) ?? none, 300),
+    tie: row.top && isFound(row.top) ? `${clipped(pairs[row.top.pair].label, 200)} (q ${small(row.top.q_select)})` : "nothing at this q",
   }));
 }
 
@@ -38,27 +46,45 @@ function nameRows() {
   const names = clusters().slice(0, 14).map(({ rows, label }) => ({
     x: median(rows.map((row) => row.x)),
     y: median(rows.map((row) => row.y)),
-    text: label,
+    text: clipped(String(label), 60),
   }));
-  return names.length ? names : [{ ...ringRows(null)[0], text: "" }];
+  return names.length ? names : [{ ...ringRows("map", null)[0], text: "" }];
 }
 
 function brushed(row) {
-  if (!view.brush) return true;
-  const [[left, right], [bottom, top]] = [view.brush.x, view.brush.y].map((ends) => [...ends].sort((a, b) => a - b));
-  return !missing(row.x) && row.x >= left && row.x <= right && row.y >= bottom && row.y <= top;
+  return Object.entries(view.brushes).every(([name, brush]) => {
+    const at = placeOn[name](row);
+    const within = (value, ends) => value >= Math.min(...ends) && value <= Math.max(...ends);
+    return at && within(at[0], brush.x) && within(at[1], brush.y);
+  });
 }
 
-function kept(row) {
+// What search, tick and cluster leave; the charts dim the others.
+function lit(row) {
   if (view.cluster !== null && row.cluster !== view.cluster) return false;
   if (view.onlyFound && !(row.top && isFound(row.top))) return false;
-  return brushed(row) && view.search.split(/\s+/).every((word) => row.words.includes(word));
+  return view.search.split(/\s+/).every((word) => row.words.includes(word));
 }
 
 function refilter() {
-  const left = view.table.filter(kept);
+  const left = view.table.filter((row) => lit(row) && brushed(row));
   document.getElementById("feature-count").textContent = `${count(left)} of ${count(features.length)} features`;
-  document.getElementById("clear-brush").hidden = !view.brush && view.cluster === null;
+  document.getElementById("clear-brush").hidden = !Object.keys(view.brushes).length && view.cluster === null;
+  relight();
+}
+
+// Dim on the charts what the table has not, once typing pauses.
+function relight() {
+  const asked = JSON.stringify([view.cluster, view.onlyFound, view.search]);
+  if (asked === view.lit) return;
+  view.lit = asked;
+  clearTimeout(view.timer);
+  view.timer = setTimeout(() => {
+    const on = new Set(features.filter(lit).map((row) => row.feature));
+    for (const [name, chart] of Object.entries(view.charts)) {
+      chart.data("map", pointRows(name).map((point) => ({ ...point, lit: on.has(point.feature) ? 1 : 0 }))).runAsync();
+    }
+  }, 60);
 }
 
 function clusterCell(row) {
@@ -141,30 +167,36 @@ function clearSelection() {
   view.cluster = null;
   for (const button of document.querySelectorAll("#cluster-legend button")) button.setAttribute("aria-pressed", "false");
   // The brush in pixels; `brush_x` itself holds data units, as the fields are called x and y. Nil extent: no brush.
-  if (view.map && view.brush) view.map.signal("brush_x_1", [0, 0]).signal("brush_y_1", [0, 0]).runAsync();
-  view.brush = null;
+  for (const name of Object.keys(view.brushes)) view.charts[name].signal("brush_x_1", [0, 0]).signal("brush_y_1", [0, 0]).runAsync();
+  view.brushes = {};
   refilter();
 }
 
-// The row under the pointer is ringed on the map; without one the ring stays unseen.
-function ringRows(row) {
-  const ringed = row && !missing(row.x) ? row : null;
-  const { x, y } = ringed || features.find((each) => !missing(each.x));
+// The row under the pointer is ringed on the charts; without one the ring stays unseen.
+function ringRows(name, row) {
+  const ringed = row && placeOn[name](row) ? row : null;
+  const [x, y] = placeOn[name](ringed || features.find(placeOn[name]));
   return [{ x, y, shown: ringed ? 1 : 0 }];
 }
 
 function showPicked(row) {
-  if (view.map) view.map.data("picked", ringRows(row)).runAsync();
+  for (const [name, chart] of Object.entries(view.charts)) chart.data("picked", ringRows(name, row)).runAsync();
 }
 
-// Called with the map's Vega view once it is drawn.
-function linkMap(map) {
-  view.map = map;
-  map.addSignalListener("brush", (_, ranges) => {
-    view.brush = ranges && ranges.x && ranges.y ? ranges : null;
-    refilter();
-  });
-  map.addEventListener("click", (_, item) => {
-    if (item && item.datum && !missing(item.datum.feature)) openFeature(item.datum.feature);
+// Draw a chart of features and tie it to the table.
+function drawPoints(name, place, spec, options) {
+  const rows = pointRows(name);
+  if (!rows.length) return place.append(el("p", { class: "muted" }, "No feature has a place here."));
+  spec.datasets = { map: rows, picked: ringRows(name, null), ...(name === "map" ? { names: nameRows() } : {}) };
+  return vegaEmbed(place, spec, options).then((result) => {
+    view.charts[name] = result.view;
+    result.view.addSignalListener("brush", (_, ranges) => {
+      if (ranges && ranges.x && ranges.y) view.brushes[name] = ranges;
+      else delete view.brushes[name];
+      refilter();
+    });
+    result.view.addEventListener("click", (_, item) => {
+      if (item && item.datum && !missing(item.datum.feature)) openFeature(item.datum.feature);
+    });
   });
 }

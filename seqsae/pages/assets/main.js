@@ -2,14 +2,22 @@
 
 drawUsed();
 drawCovariates();
+drawCovariateView();
+drawHeat();
+drawSurvival();
 drawConcepts();
 drawAnnotated();
 drawLayers();
 drawCards();
 drawFeatures();
 followSections();
+document.documentElement.dataset.interactive = String(Math.round(performance.now())); // ms; charts follow
 drawCharts().then(() => {
   document.documentElement.dataset.ready = "true";
-  const asked = /^#feature-(\d+)$/.exec(location.hash);
-  if (asked) openFeature(Number(asked[1]));
+  if (askedFeature() !== null) openFeature(askedFeature());
+  if (askedCovariate() !== null) openCovariate(askedCovariate());
+});
+addEventListener("hashchange", () => {
+  if (askedFeature() !== null) openFeature(askedFeature());
+  if (askedCovariate() !== null) openCovariate(askedCovariate());
 });

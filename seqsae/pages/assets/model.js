@@ -64,13 +64,13 @@ function sourceLabel(name) {
 
 function betterChips(better) {
   return better.map((unit) =>
-    chip(`${sourceLabel(unit.source)} does better`, "warn", `${unit.baseline}: ${fixed(unit.effect, 3)} ${interval(unit.ci_low, unit.ci_high)}`),
+    chip(`${sourceLabel(unit.source)} ${/s$/.test(sourceLabel(unit.source)) || unit.source === "token-pair" ? "do" : "does"} better`, "warn", `${unit.baseline}: ${fixed(unit.effect, 3)} ${interval(unit.ci_low, unit.ci_high)}`),
   );
 }
 
 function featureLink(feature) {
   if (missing(feature)) return none;
-  const attributes = { class: "feature", href: `#feature-${feature}`, onclick: (event) => openFeature(feature, event) };
+  const attributes = { class: "feature", href: `#feature=${feature}`, onclick: (event) => openFeature(feature, event) };
   return el("a", attributes, `#${feature}`);
 }
 

@@ -20,13 +20,13 @@ function beside(value, chance) {
 }
 
 const counted = (key, title, hint) => ({ key, title, hint, numeric: true, value: (row) => row[key], draw: (row) => count(row[key]) });
-const named = [
+const nameColumns = [
   { key: "small", title: "Smaller", value: (row) => row.small, draw: (row) => row.small },
   { key: "large", title: "Larger", value: (row) => row.large, draw: (row) => row.large },
 ];
 
 const splittingColumns = [
-  ...named,
+  ...nameColumns,
   counted("live", "Live latents", "Latents of the smaller SAE that fire on held-out rows"),
   counted("same", "Kept", "They have one latent of the larger that stands for them, and no other part"),
   counted("split", "Split", "Two or more latents of the larger are the same or a part of them"),
@@ -36,7 +36,7 @@ const splittingColumns = [
 ];
 
 const stitchingColumns = [
-  ...named,
+  ...nameColumns,
   counted("novel", "Novel", "Put into the smaller SAE, they lower its error"),
   counted("reconstruction", "Reconstruction", "Put into the smaller SAE, they raise its error: it had that part already"),
   counted("unclear", "Unclear", "Change of the error within two standard errors of 0"),
