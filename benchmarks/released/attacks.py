@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import numpy as np
 from scipy.optimize import linprog
@@ -38,9 +39,11 @@ class Truth:
 
     def binned(self, text: str) -> np.ndarray:
         """[N] rows in a bin by its text."""
-        name, *words = text.split()
+        name, *words = text.replace(",", "").split()
         value = self.rows[name].cast(float).to_numpy()
         numbers = [float(word) for word in words if re.fullmatch(r"-?\d+", word)]
+        if "all" in words:
+            return np.isfinite(value)
         if "below" in words:
             return value < numbers[0]
         return value >= numbers[0] if "more" in words else (value >= numbers[0]) & (value < numbers[1] + 1)
@@ -181,7 +184,58 @@ def recovered(made: list[Leaf], policy: Policy) -> list[str]:
             for place, low, high in _programs(size, shown, merged, fires[feature], policy):
                 if high - low < policy.min_subjects or high < policy.min_subjects:
                     found.append(f"crossed {feature} {covariate} {place}: between {low:.0f} and {high:.0f}")
-    return found
+    return found + list(_left_over(there, policy))
+
+
+def _left_over(there: dict, policy: Policy) -> Iterator[str]:
+    """Totals less their parts: sums of hidden cells that hold somebody for certain, and fewer than the threshold."""
+    for place, total, parts in [*_split_sums(there), *_curve_sums(there), *_bin_sums(there)]:
+        low, high = _range(total, policy)
+        for part in parts:
+            least, most = _range(part, policy)
+            low, high = low - most, high - least
+        if low > 0 and high < policy.min_subjects:
+            yield f"{place}: between {low:.0f} and {high:.0f}"
+
+
+def _range(published: float, policy: Policy) -> tuple[float, float]:
+    half = policy.round_to / 2
+    return max(0.0, np.ceil(published - half)), np.ceil(published + half) - 1
+
+
+def _split_sums(there: dict) -> Iterator[tuple[str, int, list[int]]]:
+    """Subjects of a feature outside the test split."""
+    for row in there.get("features", ()):
+        if row["subjects_test"] is not None:
+            yield f"features {row['feature']} outside test", row["subjects"], [row["subjects_test"]]
+
+
+def _curve_sums(there: dict) -> Iterator[tuple[str, int, list[int]]]:
+    """Events after the last time of a curve, of those in whom the feature fires."""
+    events = {
+        (row["feature"], row["covariate"]): row["firing"]
+        for row in there.get("crossed", ())
+        if row["level"] == "with the event"
+    }
+    for key, rows in _grouped(there.get("survival", ()), ("feature", "covariate", "fires")).items():
+        if key[2] and key[:2] in events:
+            yield f"survival {key[0]} {key[1]} after the end", events[key[:2]], [row["events"] for row in rows]
+
+
+def _bin_sums(there: dict) -> Iterator[tuple[str, int, list[int]]]:
+    """Tokens and bins that are not shown, where each subject has one row and so stands in one of them."""
+    if any(row["rows_each"] != 1 for row in there.get("features", ())):
+        return
+    whole = {row["feature"]: row["subjects"] for row in there.get("features", ())}
+    for name, label in (("tokens", "token"), ("when", "bin")):
+        rows = [
+            dict(row) | {"of": row[label].replace(",", "").split()[0] if name == "when" else ""}
+            for row in there.get(name, ())
+        ]
+        for (feature, of), parts in _grouped(rows, ("feature", "of")).items():
+            counts = [row["subjects"] for row in parts]
+            if whole[feature] not in counts:  # such a one leaves out too few to be told, and says so of itself
+                yield f"{name} {feature} {of} not shown", whole[feature], counts
 
 
 def _programs(size: dict, shown: dict, merged: list, fires: int, policy: Policy) -> Iterator[tuple[str, float, float]]:
@@ -221,8 +275,9 @@ def _programs(size: dict, shown: dict, merged: list, fires: int, policy: Policy)
 
 def canaries(files: dict[str, str]) -> list[str]:
     """Files in which anything of the canaries stands, decoded."""
-    marks = (CANARY, "98765.4321", "98765")
-    return [f"{name}: {mark}" for name, text in files.items() for mark in marks if mark in text]
+    marks = (CANARY, "98765.4321", "98765", "98,765")
+    read = {name: text + unescape(text) for name, text in files.items()}
+    return [f"{name}: {mark}" for name, text in read.items() for mark in marks if mark in text]
 
 
 def largest_change(one: list[Leaf], other: list[Leaf]) -> int:

@@ -37,7 +37,7 @@ def cohort(seed: int, n: int | None = None) -> Cohort:
     rows = _rows(rng, n, canaries)
     codes = _codes(rng, rows, n, canaries)
     aims = _aims(rng, n, canaries)
-    presence = _presence(codes, rows["subject"].to_numpy(), n)
+    presence = presence_of(codes, rows["subject"].to_numpy(), n)
     evidence = Evidence(
         people=people,
         rows=rows,
@@ -67,7 +67,7 @@ def without(one: Cohort, subject: int) -> Cohort:
     rows = old.rows.filter(there).with_columns(subject=pl.Series(number[old.rows["subject"].to_numpy()[there]]))
     aims = [_cut(aim, kept, there) for aim in old.aims]
     codes = old.codes[np.flatnonzero(there)]
-    presence = _presence(codes, rows["subject"].to_numpy(), len(kept))
+    presence = presence_of(codes, rows["subject"].to_numpy(), len(kept))
     people = old.people[kept].with_columns(subject=pl.int_range(len(kept)))
     split = people["split"].to_numpy()
     rng = np.random.default_rng(0)
@@ -122,7 +122,8 @@ def _codes(rng: np.random.Generator, rows: pl.DataFrame, n: int, canaries: list[
     return sp.csr_array(np.column_stack(columns))
 
 
-def _presence(codes: sp.csr_array, owner: np.ndarray, n: int) -> sp.csr_array:
+def presence_of(codes: sp.csr_array, owner: np.ndarray, n: int) -> sp.csr_array:
+    """[n, F] 1 where a feature fires on any row of a subject."""
     gathered = sp.csr_array((np.ones(len(owner)), (owner, np.arange(len(owner)))), shape=(n, len(owner))) @ codes
     return (gathered > 0).astype(float).tocsr()
 

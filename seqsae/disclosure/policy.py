@@ -1,12 +1,11 @@
 """How strict disclosure control is: named policies, or one of a site's own in a TOML file."""
 
-import tomllib
 from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from seqsae.config import Room, parse
 from seqsae.errors import SeqsaeError
+from seqsae.options import Room, parse, read_toml
 
 FLOOR = 5
 """Fewest subjects a cell of data that are not public may have, whatever a policy says."""
@@ -17,9 +16,9 @@ LOOSEST = {"round_to": (3, None), "dominance_share": (None, 0.9), "p_ratio": (0.
 class Policy(Room):
     """The thresholds of disclosure control. Rules bear the numbers of `seqsae.disclosure.rules`."""
 
-    name: str = Field("own", min_length=1)
+    name: str = Field("own", min_length=1, max_length=100)
     """What the policy is called where it is quoted."""
-    public: bool = False
+    public: bool = Field(False, strict=True)
     """The data are public: thresholds below the floor are allowed, and no sum counts as dominated."""
     min_subjects: int = Field(10, ge=1)
     """Distinct subjects that a cell needs (D1); also for the subjects that it leaves out (D2)."""
@@ -83,12 +82,9 @@ def policy_of(given: "Policy | str | Path") -> Policy:
     path = Path(given)
     if path.suffix != ".toml":
         raise SeqsaeError(f"no policy named {str(given)!r}; offered: {', '.join(NAMED)}, or the path of a .toml file")
-    try:
-        document = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise SeqsaeError(f"{path}: no such policy file; give one, or a name: {', '.join(NAMED)}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as cause:
-        raise SeqsaeError(f"{path}: not valid TOML: {cause}") from None
+    if not path.exists():
+        raise SeqsaeError(f"{path}: no such policy file; give one, or a name: {', '.join(NAMED)}")
+    document = read_toml(path)
     policy = parse(Policy, {"name": path.stem, **document}, str(path))
     if policy.name in NAMED and policy != NAMED[policy.name]:
         raise SeqsaeError(

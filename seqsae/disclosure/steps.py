@@ -24,8 +24,8 @@ class Follow(NamedTuple):
 
 
 def d8_curves(follows: list[Follow], policy: Policy) -> SafeTable:
-    """Of each (covariate, feature) and group the estimate at round times: between two of them at least the threshold have the event, and as
-    many are at risk at each.
+    """Of each (covariate, feature) and group the estimate at round times: between two of them at least the threshold have the event, as
+    many are at risk at each, and after the last as many have it, or nobody.
 
     Survival by Kaplan & Meier (1958), or incidence by Aalen & Johansen (1978) where other events compete.
     """
@@ -69,7 +69,15 @@ def _grid(people: pl.DataFrame, groups: dict[bool, pl.DataFrame], policy: Policy
         start = grid[-1] if grid else 0.0
         if edge > 0 and all(_step_holds(part, start, edge, policy) for part in groups.values()):
             grid.append(edge)
+    while grid and not all(_end_holds(part, grid[-1], policy) for part in groups.values()):
+        grid.pop()
     return grid
+
+
+def _end_holds(part: pl.DataFrame, last: float, policy: Policy) -> bool:
+    """Whether nobody or enough have the event after the last time: who knows all events of a group has their number."""
+    after = part.filter(pl.col("kind") == 1, pl.col("time") > last)
+    return not len(after) or d1_reason(len(after), after["cluster"].n_unique(), policy) is None
 
 
 def _step_holds(part: pl.DataFrame, start: float, end: float, policy: Policy) -> bool:

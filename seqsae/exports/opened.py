@@ -15,7 +15,7 @@ from seqsae.exports.evidence import Evidence
 from seqsae.features.encoding import Encoded
 from seqsae.features.pooling import pool
 from seqsae.records.data import Dataset
-from seqsae.records.room import load
+from seqsae.records.room import fingerprint, load
 from seqsae.sae.base import SAE
 from seqsae.sae.room import load_sae
 
@@ -52,6 +52,7 @@ def opened(run: Path | str) -> Opened:
     site = features.manifest["config"].get("site") or (sae.identity.get("inputs") or {}).get("site", "")
     encoded = Encoded(features, store, sae, site)
     atlas = _artefact(run / "maps" / name, "atlas", "atlas")
+    _of_each_other(fingerprint(data), store.artefact, sae.artefact, features, associations, atlas)
     return Opened(run, data, encoded, sae, _evidence(data, encoded, associations, atlas), store.subjects)
 
 
@@ -76,6 +77,29 @@ def _artefact(path: Path, kind: str, command: str) -> shelf.Artefact:
             f"{path}: no finished {kind} there, which a release needs; run `seqsae {command}` on this run folder first"
         )
     return shelf.open_artefact(path, kind)
+
+
+def _of_each_other(
+    records: str,
+    activations: shelf.Artefact,
+    sae: shelf.Artefact,
+    features: shelf.Artefact,
+    associations: shelf.Artefact,
+    atlas: shelf.Artefact,
+) -> None:
+    """Raises SeqsaeError if an artefact was made from another one than lies there: of another run, or made before it was made anew."""
+    chain = [
+        (activations, "records", records, "records"),
+        (features, "activations", activations.hash, "activations"),
+        (features, "sae0", sae.hash, "SAE"),
+        (associations, "features", features.hash, "features"),
+        (atlas, "features", features.hash, "features"),
+    ]
+    for made, name, there, what in chain:
+        if made.manifest["inputs"].get(name) != there:
+            raise SeqsaeError(
+                f"{made.path}: was not made from the {what} of this run; run `seqsae run` on it again, which makes anew what must be"
+            )
 
 
 def _evidence(data: Dataset, encoded: Encoded, associations: shelf.Artefact, atlas: shelf.Artefact) -> Evidence:

@@ -13,6 +13,8 @@ from seqsae.exports.weights import FILE, Weights
 FORMAT = "seqsae-release-1"
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters that a spreadsheet takes for a formula."""
+BLANK = " \u00a0\u200b\ufeff"
+"""What it does not see before them."""
 
 
 def write_files(folder: Path, made: list[Leaf], policy: Policy, title: str, weights: Weights | None = None) -> None:
@@ -51,7 +53,7 @@ def _cell(value) -> str:
 def harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula, on one line."""
     plain = " ".join(text.split("\n")).replace("\r", " ").replace("\0", " ")
-    return f"'{plain}" if plain.startswith(RISKY) else plain
+    return f"'{plain}" if plain.lstrip(BLANK).startswith(RISKY) else plain
 
 
 def _quoted(text: str) -> str:

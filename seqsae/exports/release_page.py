@@ -1,11 +1,13 @@
 """The page of a release: one offline file, drawn from SafeTables alone."""
 
+from functools import cache
 from html import escape
 
 import altair as alt
 
 from seqsae.disclosure.policy import Policy
 from seqsae.disclosure.safe import SafeTable
+from seqsae.disclosure.told import WORST_FEATURES
 from seqsae.exports.leaf import Leaf
 from seqsae.pages import offline
 from seqsae.pages.charts import INK, TICKS, source_scales, spec
@@ -29,7 +31,7 @@ def html(made: list[Leaf], policy: Policy, title: str) -> str:
     tables = {leaf.id: leaf.table.frame().to_dict(as_series=False) for leaf in made if leaf.id in CARRIED}
     data = {"tables": tables, "charts": _charts(made), "sources": _sources(made), "threshold": policy.min_subjects}
     texts = {"k": f"{policy.min_subjects:,}", "clusters": f"{policy.min_clusters:,}", "base": f"{policy.round_to:,}", "policy": escape(policy.name),
-             "tables": ", ".join(f"{leaf.id}.csv" for leaf in made)}  # fmt: skip
+             "few": f"{max(policy.min_subjects, WORST_FEATURES):,}", "tables": ", ".join(f"{leaf.id}.csv" for leaf in made)}  # fmt: skip
     sections = [
         Section(name, heading, offline.filled(f"release_{name}.html", **texts))
         for name, heading in _HEADINGS.items()
@@ -61,6 +63,7 @@ def _tips(**titles: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
+@cache
 def _map() -> dict:
     bare = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
     place = {name: alt.X if name == "x" else alt.Y for name in ("x", "y")}
@@ -111,6 +114,7 @@ def _worth(table: SafeTable) -> dict:
     return spec(points.properties(width="container", height=26 * len(labels)))
 
 
+@cache
 def _survival() -> dict:
     lines = (
         alt.Chart(alt.NamedData("rows"))
@@ -127,6 +131,7 @@ def _survival() -> dict:
     return document
 
 
+@cache
 def _persons() -> dict:
     bare = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
     cells = (

@@ -1,7 +1,9 @@
 """The list of releases: what left already, held against what is to leave (D14). It stays inside, as its key does."""
 
+import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from seqsae import shelf
@@ -10,6 +12,7 @@ from seqsae.disclosure.policy import Policy
 from seqsae.errors import SeqsaeError
 from seqsae.exports.opened import Opened
 from seqsae.exports.questions import MISSING, Asked
+from seqsae.progress import say
 
 REMEDY = "put back a whole copy of it: it says what left already"
 EVERYBODY = "everybody"
@@ -18,7 +21,12 @@ EVERYBODY = "everybody"
 def ledgers(run: Path, given: Path | str | None) -> list[Path]:
     """Where releases are listed: the run's own ledger, and the one that studies share: `given`, or ledger.json in the parent folder."""
     shared = Path(given) if given is not None else run.resolve().parent / "ledger.json"
-    return [run / "ledger.json", *([shared] if given is not None or shared.is_file() else [])]
+    if given is None and not shared.is_file():
+        say(
+            f"release: no list that studies of the same people share (--ledger FILE, or {shared}): only releases of this run are held against it"
+        )
+        return [run / "ledger.json"]
+    return [run / "ledger.json", shared]
 
 
 def cohorts(opened: Opened, questions: list[Asked]) -> dict[str, tuple[list, list]]:
@@ -77,6 +85,37 @@ def _hold(path: Path, number: int, earlier: dict, entry: dict, policy: Policy) -
             )
 
 
+def listed(paths: list[Path], found: Mapping[str, tuple[list, list]], policy: Policy, run: Path) -> None:
+    """Put a release on every list, looked at anew: another study may have released since. The run itself is locked already.
+
+    Raises:
+        SeqsaeError: as `check`.
+    """
+    for path in reversed(paths):  # the shared one first: where it refuses, the run's own list has nothing of it
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path.parent, mine=run):
+            note(path, *check(path, found, policy))
+
+
+@contextmanager
+def _alone(folder: Path, mine: Path) -> Iterator[None]:
+    """Context that one process at a time is in; the others wait. Nothing is done for the folder that this one has locked."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    if folder.resolve() == mine.resolve():
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def note(path: Path, key: str, entry: dict) -> None:
     """Put a release on the list, once; `key`: under which its hashes were made."""
     document = read(path) | {"key": key}
@@ -96,9 +135,21 @@ def read(path: Path) -> dict:
     document = shelf.read_json(path, REMEDY) if path.exists() else {}
     if not isinstance(document, dict) or not isinstance(document.setdefault("released", []), list):
         raise SeqsaeError(f"{path}: has no list released; {REMEDY}")
+    if document["released"] and "key" not in document:
+        raise SeqsaeError(f"{path}: lists releases and has no key, without which they cannot be known again; {REMEDY}")
     key = document.setdefault("key", secrets.token_hex(32))
     if not isinstance(key, str) or len(key) != 64 or set(key) - set("0123456789abcdef"):
         raise SeqsaeError(f"{path}: its key is not 64 hexadecimal digits; {REMEDY}")
-    if document["released"] and not all(isinstance(one, dict) for one in document["released"]):
+    if not all(map(_is_entry, document["released"])):
         raise SeqsaeError(f"{path}: released holds something that is no release; {REMEDY}")
     return document
+
+
+def _is_entry(one: object) -> bool:
+    """Whether it is what `check` writes: cohorts by name, and whole numbers."""
+    if not isinstance(one, dict) or not isinstance(one.get("cohorts"), dict):
+        return False
+    numbers = [one.get(name, 0) for name in ("round_to", "min_subjects", "min_clusters")]
+    return all(type(number) is int for number in numbers) and all(
+        isinstance(text, str) for text in one["cohorts"].values()
+    )

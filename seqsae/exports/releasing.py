@@ -1,6 +1,7 @@
 """The release: what a run may tell outside, written whole, listed, and audited before it stands."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from seqsae import shelf
 from seqsae.disclosure.policy import Policy, policy_of
 from seqsae.errors import SeqsaeError
 from seqsae.exports import released_before as before
+from seqsae.exports import standing
 from seqsae.exports.leaves import Leaf, leaves
 from seqsae.exports.opened import Opened, opened
 from seqsae.exports.questions import asked
@@ -97,46 +99,28 @@ def released(  # noqa: PLR0913, where from and where to
     """
     made = leaves(study.evidence, policy)
     _say_withheld(made)
-    entries = _entries(study, policy, ledger)
-    work = _work(out)
+    found, lists = before.cohorts(study, asked(study.evidence, policy)), before.ledgers(study.run, ledger)
+    for path in lists:
+        before.check(path, found, policy)
+    out = standing.place_of(out)
+    work = standing.work_folder(out)
     write_files(work, made, policy, TITLE, weights)
-    return _judged(work, out, inside, entries)
+    return _judged(work, out, inside, lambda: before.listed(lists, found, policy, study.run))
 
 
-def _entries(study: Opened, policy: Policy, ledger: Path | str | None) -> dict[Path, tuple[str, dict]]:
-    """What each ledger will list. Raises SeqsaeError if one of them forbids it."""
-    found = before.cohorts(study, asked(study.evidence, policy))
-    return {path: before.check(path, found, policy) for path in before.ledgers(study.run, ledger)}
-
-
-def _work(out: Path) -> Path:
-    """An empty folder beside `out`. Raises SeqsaeError if something else stands there."""
-    if out.exists() and not (out / "manifest.json").is_file():
-        raise SeqsaeError(f"{out}: something that is no release stands there; choose another --out")
-    work = out.with_name(out.name + ".partial")
-    if work.exists():
-        shutil.rmtree(work)
-    work.mkdir(parents=True)
-    return work
-
-
-def _judged(work: Path, out: Path, inside: Path | None, entries: dict[Path, tuple[str, dict]]) -> Released:
-    """The audit's answer; a release that passes is listed first and then put in place."""
+def _judged(work: Path, out: Path, inside: Path | None, listing: Callable[[], None]) -> Released:
+    """The audit's answer; a release that passes is listed first and then put in place. One that stood there stays if it does not."""
     from seqsae.exports.audit import audit
 
     found = audit(work, run=inside)
-    refused = out.with_name(out.name + ".refused")
-    for old in (refused, out):
-        if old.exists():
-            shutil.rmtree(old)
+    refused = standing.beside(out, "refused")
     if not found.passed:
-        work.replace(refused)
-        (refused / "findings.txt").write_text(found.text() + "\n", encoding="utf-8")
-        return Released(refused, False, found.text())
-    for path, (key, entry) in entries.items():
-        before.note(path, key, entry)
-    work.replace(out)
-    return Released(out, True, found.text())
+        (work / "findings.txt").write_text(found.text() + "\n", encoding="utf-8")
+        return Released(standing.put(work, refused), False, found.text())
+    listing()
+    if refused.exists():
+        shutil.rmtree(refused)
+    return Released(standing.put(work, out), True, found.text())
 
 
 def _say_withheld(made: list[Leaf]) -> None:

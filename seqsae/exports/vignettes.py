@@ -1,7 +1,6 @@
 """Authored vignettes: sequences that a researcher wrote, run through the model and the SAE (D11). Nothing of them is of a record."""
 
 import tempfile
-import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.exports.opened import Opened
 from seqsae.features.sources import as_csr
 from seqsae.models.opening import open_model
+from seqsae.options import read_toml
 from seqsae.records.data import Dataset, subjects_table, with_splits
 
 FIRST, STEP = datetime(2000, 1, 1), 30
@@ -37,12 +37,9 @@ class Authored(NamedTuple):
 
 def authored(path: Path | str) -> Authored:
     """A file of vignettes (TOML). Raises SeqsaeError for what is no such file, or does not say who wrote it and that it is of no record."""
-    try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as cause:
-        raise SeqsaeError(f"{path}: {cause.strerror}; give the path of a vignette file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise SeqsaeError(f"{path}: not valid TOML: {cause}") from None
+    if not Path(path).exists():
+        raise SeqsaeError(f"{path}: no such file; give the path of a vignette file")
+    document = read_toml(Path(path))
     each = document.get("vignette")
     whole = isinstance(each, list) and each and all(isinstance(one, dict) for one in each)
     heads = [document.get(name) for name in ("author", "statement")]

@@ -1,6 +1,5 @@
 """Weights that leave: of released features alone, after a sign-off and a test of what the SAE remembers of its subjects (D17, D18)."""
 
-import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from seqsae.associations.effects import auroc_variance
 from seqsae.disclosure.policy import Policy
 from seqsae.errors import SeqsaeError
 from seqsae.files import save_tensors
+from seqsae.options import read_toml
 from seqsae.sae.base import SAE
 from seqsae.sae.fold import folded
 
@@ -61,12 +61,9 @@ def signed(path: Path | str) -> dict[str, str]:
     Raises:
         SeqsaeError: no such file, not TOML, or a line is missing or empty.
     """
-    try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as cause:
-        raise SeqsaeError(f"{path}: {cause.strerror}; give the path of a sign-off file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise SeqsaeError(f"{path}: not valid TOML: {cause}") from None
+    if not Path(path).exists():
+        raise SeqsaeError(f"{path}: no such file; give the path of a sign-off file")
+    document = read_toml(Path(path))
     for name in SIGNED:
         if not isinstance(document.get(name), str) or not document[name].strip():
             raise SeqsaeError(f'{path}: has no {name!r}; a sign-off says name = "..." and statement = "..."')

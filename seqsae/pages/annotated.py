@@ -16,6 +16,7 @@ SHOWN = 300  # concepts of a score on the page, at most
 SCORES = {"f1": "Token F1", "f1_per_domain": "F1 per domain"}
 _FIGURES = ["f1", "f1_per_domain", "precision", "recall", "domain_recall"]
 _KEYS = ["score", "covariate", "value"]
+_CARD = ["unit", "covariate", "value", "threshold", "f1", "f1_per_domain"]  # what a card tells of the best concept
 
 
 def part(content: Content) -> Part | None:
@@ -36,7 +37,7 @@ def part(content: Content) -> Part | None:
         "sources": legend(sources),
         "matches": columns(ordered(annotated.matches, sources)),
         "best": columns(best_rows(annotated)),
-        "own": columns(own_rows(annotated.pairs)),
+        "own": columns(own_rows(annotated.pairs).select(_CARD)),
     }
     return Part(*_heading(annotated), _body(annotated, charts), data, charts)
 

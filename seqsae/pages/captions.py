@@ -7,18 +7,20 @@ import polars as pl
 from seqsae.pages.compact import columns
 from seqsae.pages.content import Content
 
+_BRIEF = ("feature", "caption", "kind", "f1", "null_95")  # of every live feature: what the table of features shows
 _FIGURES = (
-    "feature", "caption", "kind", "f1", "f1_ci_low", "f1_ci_high", "balanced_accuracy", "ci_low", "ci_high", "precision",
-    "recall", "token", "f1_token", "f1_always", "null_95", "subject_balanced_accuracy", "n_rows", "n_fired", "n_subjects",
+    "f1_ci_low", "f1_ci_high", "balanced_accuracy", "ci_low", "ci_high", "precision",
+    "recall", "token", "f1_token", "f1_always", "subject_balanced_accuracy", "n_rows", "n_fired", "n_subjects",
 )  # fmt: skip
 
 
-def shown(content: Content) -> dict | None:
-    """What the script reads of every live feature; None where there are no captions."""
+def shown(content: Content, portrayed: list[int]) -> dict | None:
+    """What the script reads of every live feature, all figures of those portrayed; None where there are no captions."""
     if content.captions is None:
         return None
     live = content.profile.filter(~pl.col("dead")).select("feature")
-    return columns(content.captions.join(live, on="feature", how="semi").sort("feature").select(_FIGURES))
+    told = content.captions.join(live, on="feature", how="semi").sort("feature")
+    return columns(told.select(*_BRIEF, pl.when(pl.col("feature").is_in(portrayed)).then(pl.col(*_FIGURES))))
 
 
 def tokens(content: Content) -> list[str]:

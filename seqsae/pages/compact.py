@@ -12,24 +12,41 @@ _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u202
 
 
 LONG = 500
-"""Rows from which a column of words that come again and again is told as numbers into a list of them."""
+"""Rows from which a column of values that come again and again is told in fewer."""
+WIDE = 100  # whole numbers below it are as short as their place in a list
 
 
 def columns(table: pl.DataFrame) -> dict[str, list | dict]:
     """Column name to values: a table without its names repeated in each row.
 
-    A long column of few different words is {"of": [word, ...], "at": [place of the row's word or null, ...]}; `rowsOf` in data.js knows.
+    A long column may come shorter; `rowsOf` in data.js knows how:
+    one of few different words or numbers is {"of": [value, ...], "at": [place of the row's value or null, ...]};
+    one most rows of which hold the same, or nothing, is {"usual", "length", "gaps": [rows since the last other, ...], "is": [other, ...]}.
     """
     return {name: _values(table[name]) for name in table.columns}
 
 
 def _values(column: pl.Series) -> list | dict:
-    if column.dtype != pl.String or len(column) < LONG or 4 * column.n_unique() > len(column):
+    if len(column) < LONG or column.dtype.is_nested():
         return column.to_list()
-    words = column.drop_nulls().unique().sort()
-    place = pl.DataFrame({"word": words}).with_row_index("at")
-    at = column.to_frame("word").join(place, on="word", how="left", maintain_order="left")["at"]
-    return {"of": words.to_list(), "at": at.to_list()}
+    counts = column.value_counts(sort=True, name="times")
+    if 2 * counts["times"][0] > len(column):
+        return _unusual(column, counts[column.name][0])
+    long = column.dtype == pl.String or (column.dtype.is_integer() and (column.max() or 0) >= WIDE)
+    return _placed(column) if long and 4 * len(counts) <= len(column) else column.to_list()
+
+
+def _unusual(column: pl.Series, usual) -> dict:
+    rows = column.ne_missing(pl.Series([usual], dtype=column.dtype)).arg_true()
+    gaps = rows.cast(pl.Int64).diff().fill_null(rows[0] + 1) if len(rows) else rows
+    return {"usual": usual, "length": len(column), "gaps": gaps.to_list(), "is": column.gather(rows).to_list()}
+
+
+def _placed(column: pl.Series) -> dict:
+    values = column.drop_nulls().unique().sort()
+    place = pl.DataFrame({"value": values}).with_row_index("at")
+    at = column.to_frame("value").join(place, on="value", how="left", maintain_order="left")["at"]
+    return {"of": values.to_list(), "at": at.to_list()}
 
 
 def rounded(value):

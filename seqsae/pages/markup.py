@@ -97,6 +97,12 @@ def group(heading: str, entries: dict) -> str:
     return f'<section class="facts"><h3>{escape(heading)}</h3><dl>{lines}</dl></section>'
 
 
+UNADJUSTED = (
+    "What follows is unadjusted: an association may be due to age, sequence length or another confounder, "
+    "or to the bare token. "
+)
+
+
 def waiting(words_left: list[str]) -> str:
     """The notice of what is not computed, or nothing."""
     if not words_left:
@@ -104,8 +110,8 @@ def waiting(words_left: list[str]) -> str:
     named = words_left[0] if len(words_left) == 1 else ", ".join(words_left[:-1]) + " and " + words_left[-1]
     return (
         f'<aside class="notice"><b>Not yet computed: {escape(named)}.</b> '
-        "What follows is unadjusted: an association may be due to age, sequence length or another confounder, "
-        "or to the bare token. Read it beside its baselines, as a hypothesis.</aside>"
+        f"{UNADJUSTED if 'effects adjusted for confounders' in words_left else ''}"
+        "Read each association beside its baselines, as a hypothesis.</aside>"
     )
 
 

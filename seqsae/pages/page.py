@@ -141,7 +141,7 @@ def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.
             content,
             [*examples["tokens"], *used.tokens(content), *captions.tokens(content), *portraits.named(pictured)],
         ),
-        "captions": captions.shown(content),
+        "captions": captions.shown(content, portraits.portrayed(content, cards)),
         "concepts": columns(content.concepts.sort("concept", "source")) if _has(content.concepts) else None,
         "covered": covariate_view.data(content, known, found),
         "charts": drawings(content, known, found, units) | covariate_view.charts(content, known, found),

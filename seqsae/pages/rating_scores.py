@@ -1,5 +1,6 @@
 """What blind ratings say: mean rating by source, agreement between raters, and whether the SAE's features are rated above the others."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from seqsae.pages.rating_agreement import krippendorff
 from seqsae.pages.rating_units import SOURCES
 
 DRAWS = 4999
+AGAIN = "export it again"
 
 
 class Scores(NamedTuple):
@@ -34,6 +36,8 @@ def score(folder: Path | str, files: Sequence[Path | str], *, seed: int = 0) -> 
     Raises:
         SeqsaeError: a file is none of this set, or rates twice for one rater, or no unit was rated.
     """
+    if not (Path(folder) / shelf.MANIFEST).is_file():
+        raise SeqsaeError(f"{folder}: no set to rate there; make its pages first, with seqsae rate and no --score")
     artefact = shelf.open_artefact(folder, "rating")
     key = schema.check_table(artefact.table("key.parquet"), "rating_key", str(folder))
     rated = gathered(key, files)
@@ -52,7 +56,7 @@ def gathered(key: pl.DataFrame, files: Sequence[Path | str]) -> pl.DataFrame:
     """Schema `ratings`: every rating of the files, with what was rated."""
     rows, seen = [], {}
     for path in map(Path, files):
-        document = schema.check_document(shelf.read_json(path, "export it again"), "rating_file", str(path))
+        document = schema.check_document(_whole(shelf.read_json(path, AGAIN), path), "rating_file", str(path))
         if document["set"] != set_of(key):
             raise SeqsaeError(
                 f"{path}: rates set {document['set']}, and this one is {set_of(key)}; give ratings of its pages"
@@ -79,6 +83,15 @@ def gathered(key: pl.DataFrame, files: Sequence[Path | str]) -> pl.DataFrame:
     return schema.check_table(
         table.join(key.select("code", "source", "unit"), on="code").sort("code", "rater"), "ratings", "ratings"
     )
+
+
+def _whole(document: object, path: Path) -> object:
+    """`document` itself. Raises SeqsaeError for signs that no text can hold, halves of a pair."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise SeqsaeError(f"{path}: holds half a sign, which is no text; {AGAIN}") from None
+    return document
 
 
 def alpha(rated: pl.DataFrame) -> float | None:

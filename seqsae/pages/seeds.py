@@ -1,5 +1,6 @@
 """The section on seeds: would another training of the same SAE have found these features?"""
 
+import re
 from html import escape
 
 import altair as alt
@@ -22,10 +23,16 @@ def part(content: Content) -> Part | None:
     if made is None or made.matches.is_empty():
         return None
     table = weighed(made.matches, content.profile)
-    names = {name: f"seed {place + 2}" for place, name in enumerate(_others(table))}
+    names = {name: called(name) for name in _others(table)}
     panel = markup.panel("Best match of each feature", "seed-cosines")
     body = offline.filled("seeds.html", panel=panel, shares=_shares(shares(table), names))
     return Part("Seeds", "Seeds", body, {"others": list(names)}, {"seed-cosines": chart(histogram(table))})
+
+
+def called(sae: str) -> str:
+    """An SAE by its seed, as the section on the model's use calls it."""
+    number = re.search(r"seed(\d+)$", sae)
+    return f"seed {number[1]}" if number else sae
 
 
 def weighed(matches: pl.DataFrame, profile: pl.DataFrame) -> pl.DataFrame:

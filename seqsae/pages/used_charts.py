@@ -76,8 +76,8 @@ def attribution_chart(table: pl.DataFrame, objective: str) -> dict | None:
     )
     values = [*rows["ablation"], *rows["foretold"]]
     ends = {"low": min(values), "high": max(values)}
-    x = alt.X("ablation:Q", title="change by ablation", axis=alt.Axis(tickCount=5, format="~g"))
-    y = alt.Y("foretold:Q", title="foretold", axis=alt.Axis(tickCount=5, format="~g"))
+    x = alt.X("ablation:Q", title="change by ablation", axis=alt.Axis(tickCount=5, format="~r"))
+    y = alt.Y("foretold:Q", title="foretold", axis=alt.Axis(tickCount=5, format="~r"))
     line = alt.Chart(alt.NamedData("same")).mark_rule(color=MUTED, strokeDash=[3, 3])
     line = line.encode(x="low:Q", y="low:Q", x2="high:Q", y2="high:Q")
     points = (

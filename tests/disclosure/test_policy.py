@@ -38,6 +38,9 @@ def test_a_site_writes_its_own_and_the_rest_is_as_in_default(tmp_path):
         ("digits = 6", "digits.*4 or less"),
         ("treshold = 9", "unknown option 'treshold'.*min_subjects"),
         ("min_subjects = ", "not valid TOML"),
+        pytest.param("a = " + "[" * 5_000, "nested too deep", id="deep"),
+        pytest.param(f'name = "{"x" * 5_000}"', "name.*at most 100", id="long name"),
+        ('public = "yes"', "public.*valid boolean"),
         ('name = "dst"\nmin_subjects = 20', "name 'dst' is taken"),
     ],
 )

@@ -52,6 +52,15 @@ def test_every_step_has_enough_events_and_enough_at_risk_and_no_time_is_anybodys
             start = row["time"]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_the_last_step_leaves_of_all_events_is_nobody_or_enough(seed):
+    table = people(140, seed)
+    for fires in (False, True):
+        times = [row["time"] for row in d8_curves([Follow("died", 3, table)], DEFAULT).rows if row["fires"] == fires]
+        left = table.filter(pl.col("fires") == fires, pl.col("kind") == 1, pl.col("time") > max(times, default=0.0))
+        assert not times or len(left) == 0 or len(left) >= 10
+
+
 def test_few_events_or_few_households_show_nothing():
     few = people(60, 3).with_columns(kind=pl.when(pl.col("subject") < 8).then(1).otherwise(0))
     homes = people(300, 4, cluster=40)

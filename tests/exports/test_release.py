@@ -103,7 +103,36 @@ def test_studies_that_share_a_ledger_are_held_against_each_other(one, tmp_path):
     assert not (tmp_path / "b" / "release").exists() and not (tmp_path / "b" / "ledger.json").exists()
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"released": 3}', '{"released": [1]}', '{"key": "short"}'])
+def test_a_release_without_a_list_that_studies_share_says_so(tmp_path, monkeypatch):
+    from seqsae.exports import released_before as before
+
+    said = []
+    monkeypatch.setattr(before, "say", said.append)
+    before.ledgers(tmp_path / "run", tmp_path / "shared.json")
+    assert before.ledgers(tmp_path / "run", None) == [tmp_path / "run" / "ledger.json"]
+    assert len(said) == 1 and "no list that studies of the same people share" in said[0]
+
+
+def test_a_site_with_a_large_threshold_may_release(one, tmp_path):
+    wide = Policy(name="wide", min_subjects=30, min_clusters=5, round_to=3)
+    done = releasing.released(study(tmp_path / "run", one), wide, tmp_path / "out", None, inside=None)
+    assert done.passed and "fewer than 30 of those" in (done.path / "report.html").read_text()
+
+
+ENTRIES = [
+    "{}",
+    '{"cohorts": 3}',
+    '{"cohorts": {"everybody": 5}}',
+    '{"cohorts": {}, "min_subjects": "a"}',
+    '{"cohorts": {"everybody": "!"}}',
+]
+LEDGERS = [
+    "[]", "{", '{"released": 3}', '{"released": [1]}', '{"key": "short"}', '{"released": [{"cohorts": {}}]}',
+    *(f'{{"key": "{"0" * 64}", "released": [{entry}]}}' for entry in ENTRIES),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LEDGERS)
 def test_a_ledger_that_cannot_be_read_is_not_forgotten(one, tmp_path, text):
     made = study(tmp_path / "run", one)
     (tmp_path / "run" / "ledger.json").write_text(text)
@@ -141,6 +170,46 @@ def test_what_is_no_release_is_not_written_over(one, tmp_path):
         releasing.released(study(tmp_path / "run", one), DEFAULT, tmp_path / "mine", None, inside=None)
 
 
+def test_other_artefacts_are_not_written_over_and_an_old_release_stays_until_the_new_one_stands(
+    one, tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+    (run / "records").mkdir(parents=True)
+    (run / "records" / "manifest.json").write_text('{"kind": "records"}')
+    for place in (run / "records", run / "records" / ".."):
+        with pytest.raises(SeqsaeError, match="something that is no release"):
+            releasing.released(study(run, one), DEFAULT, place, None, inside=None)
+    (tmp_path / "link").symlink_to(run / "release")
+    made = releasing.released(study(run, one), DEFAULT, tmp_path / "link", None, inside=None)
+    assert made.passed and made.path == run / "release"
+    found = audit_room.Findings((audit_room.Violation("D1", "tables/x.csv:2", "a small count", "merge it"),), ())
+    with monkeypatch.context() as patch:
+        patch.setattr(audit_room, "audit", lambda folder, run=None: found)
+        again = releasing.released(study(run, one), DEFAULT, run / "release", None, inside=None)
+    assert not again.passed and audit_room.audit(run / "release").passed
+    (run / "release.refused" / "manifest.json").unlink()
+    with pytest.raises(SeqsaeError, match="release.refused: something that is no release"):
+        releasing.released(study(run, one), DEFAULT, run / "release", None, inside=None)
+
+
+def test_a_release_that_came_in_between_is_seen(one, tmp_path, monkeypatch):
+    """Another study of nearly the same people is released while this one is written: the list is looked at again."""
+    shared, audit = tmp_path / "shared.json", audit_room.audit
+
+    def meanwhile(folder, run=None):
+        with monkeypatch.context() as patch:
+            patch.setattr(audit_room, "audit", audit)
+            other = study(tmp_path / "b", without(one, 5))
+            assert releasing.released(other, DEFAULT, tmp_path / "b" / "release", shared, inside=None).passed
+        return audit(folder, run=run)
+
+    monkeypatch.setattr(audit_room, "audit", meanwhile)
+    with pytest.raises(SeqsaeError, match="D14"):
+        releasing.released(study(tmp_path / "a", one), DEFAULT, tmp_path / "a" / "release", shared, inside=None)
+    assert not (tmp_path / "a" / "ledger.json").exists() and not (tmp_path / "a" / "release").exists()
+    assert len(json.loads(shared.read_text())["released"]) == 1
+
+
 def test_only_safe_tables_are_written(tmp_path):
     with pytest.raises(TypeError, match="only a SafeTable may leave"):
         write_files(tmp_path, [Leaf("x", "row", "what", pl.DataFrame({"a": [1]}))], DEFAULT, "title")
@@ -148,12 +217,12 @@ def test_only_safe_tables_are_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["=CMD()", "+1", "-x", "@a", "\tb", "a,b", 'say "x"', "two\nlines", "‮rtl", "x" * 10_000]
+    "text", ["=CMD()", " =CMD()", "+1", "-x", "@a", "\tb", "a,b", 'say "x"', "two\nlines", "‮rtl", "x" * 10_000]
 )
 def test_any_text_is_harmless_in_a_table(text):
     table = sealed(("name",), DEFAULT, [{"name": text}], {"name": LABEL}, ("D1",), {})
     (cell,) = list(reader.reader(io.StringIO(csv(table))))[1]
-    assert not cell.startswith(("=", "+", "-", "@", "\t")) and cell in (harmless(text), text)
+    assert not cell.lstrip().startswith(("=", "+", "-", "@", "\t")) and cell in (harmless(text), text)
     assert release_files.harmless("plain") == "plain"
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import polars as pl
 import pytest
-from tests_support import edit_table
+from tests_support import edit_json, edit_table
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def run(cli, config_file, tmp_path):
 def test_a_run_is_released_and_what_is_missing_is_told_in_a_line(cli, run, tmp_path):
     code, out, err = cli("release", run, "--policy", "dst")
     assert code == 0, out + err
-    assert out.strip().splitlines()[-1] == str(run / "release")
+    assert out.strip().splitlines()[-1] == f"release: {run / 'release'}"
     manifest = json.loads((run / "release" / "manifest.json").read_text())
     assert manifest["policy"]["name"] == "dst" and {"features", "tokens", "covariates"} <= {
         one["id"] for one in manifest["datasets"]
@@ -34,6 +34,8 @@ def test_a_run_is_released_and_what_is_missing_is_told_in_a_line(cli, run, tmp_p
     assert code == 2 and "no policy named" in err and len(err.strip().splitlines()) == 1
     assert _without(cli, run, "maps") and _without(cli, run, "records") and _without(cli, run, "associations")
     assert cli("release", tmp_path / "nowhere")[0] == 2 and not (tmp_path / "nowhere").exists()
+    _of_another_run(cli, run, next((run / "features").rglob("manifest.json")), "associations")
+    _of_another_run(cli, run, next((run / "activations").rglob("manifest.json")), "features")
     path = next((run / "associations").rglob("associations.parquet"))
     edit_table(path, lambda table: table.head(3))
     code, _, err = cli("release", run)
@@ -59,6 +61,15 @@ def _shows_vignettes(cli, run, path):
     path.write_text('author = "A"\n[[vignette]]\nname = "x"\ntokens = ["a"]\n')
     code, _, err = cli("release", run, "--vignettes", path)
     assert code == 2 and "statement" in err
+
+
+def _of_another_run(cli, run, manifest, told):
+    """An artefact that is whole and not the one that the next was made from is named in one line."""
+    text = manifest.read_text()
+    edit_json(manifest, lambda document: document["versions"].update(seqsae="0.0.0"))
+    code, _, err = cli("release", run)
+    assert code == 2 and told in err and "was not made from" in err and len(err.strip().splitlines()) == 1, err
+    manifest.write_text(text)
 
 
 def _without(cli, run, name):

@@ -43,7 +43,9 @@ def test_a_concept_that_nothing_is_on_for_stays_in_the_table(fake):
 
 
 def test_a_feature_is_told_the_concept_it_goes_with_best(fake):
-    own = pl.DataFrame(part_of(fake).data["own"])
+    own = annotated.own_rows(made_up.pairs())
+    told = part_of(fake).data["own"]
+    assert told == own.select(*told).to_dict(as_series=False) and "precision" not in told  # what a card shows, no more
     assert own["unit"].is_unique().all()
     rows = {row["unit"]: row for row in own.iter_rows(named=True)}
     assert (rows[0]["value"], rows[0]["score"]) == ("CDR1", "f1")  # not CDR2, with which it goes too

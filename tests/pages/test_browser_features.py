@@ -92,7 +92,7 @@ def test_cards_map_scatter_and_seeds_tell_and_narrow_each_other(opened, fake):
     followed_by_address(page)
     narrowed(page)
     rows = [row.split("\t") for row in page.locator("#seeds tbody tr").all_inner_texts()]
-    assert [row[0] for row in rows] == ["seed 2", "seed 3", "random directions"]
+    assert [row[0] for row in rows] == ["seed 1", "seed 2", "random directions"]
     assert rows[0][2] == "100%" and rows[2][2] == "0%"
     assert page.locator("[data-chart=seed-cosines] svg .mark-rect path").count() >= 4
 

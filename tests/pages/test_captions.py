@@ -24,6 +24,12 @@ def test_live_features_have_their_captions_and_names(fake):
     assert data_of(html(fake()))["captions"] is None and captions.tokens(fake()) == []
 
 
+def test_a_feature_without_a_portrait_has_rule_score_and_chance_alone(fake):
+    told = captions.shown(fake(captions=made_up.captions()), [0])
+    rows = dict(zip(told["feature"], zip(told["f1"], told["null_95"], told["precision"], strict=True), strict=True))
+    assert rows[0] == (0.9, 0.1, 0.9) and rows[3][2] is None and rows[3][:2] == pytest.approx((0.87, 0.1))
+
+
 def test_the_terminal_is_told_how_many_and_how_good():
     text = captions.told(made_up.captions(9))
     assert text.startswith("Captions: 3 of 6 features") and "(token 3)" in text

@@ -25,6 +25,12 @@ def test_no_text_can_end_the_script_and_all_of_it_comes_back(nasty):
     assert json.loads(written) == {text: text}
 
 
+def test_a_long_column_of_few_large_numbers_is_places_in_a_list_of_them():
+    n = [1262, 997, None] * 200
+    told = columns(pl.DataFrame({"n": n}))["n"]
+    assert [None if at is None else told["of"][at] for at in told["at"]] == n
+
+
 def test_a_long_column_of_few_words_is_numbers_into_a_list_of_them():
     words = ["b", None, "a", "b"] * 200
     short = columns(pl.DataFrame({"word": words[:400], "n": range(400)}))
@@ -33,3 +39,15 @@ def test_a_long_column_of_few_words_is_numbers_into_a_list_of_them():
     assert [None if at is None else told["word"]["of"][at] for at in told["word"]["at"]] == words
     assert told["word"]["of"] == ["a", "b"]
     assert told["n"][:3] == [0, 1, 2] and told["own"][799] == "x799"
+
+
+@pytest.mark.parametrize("usual", [None, 1.0, "x"])
+def test_a_long_column_that_mostly_holds_the_same_is_told_by_what_differs(usual):
+    other = "y" if usual == "x" else 2.5
+    values = [usual] * 400 + [other] + [usual] * 98 + [None, other]
+    told = columns(pl.DataFrame({"value": values}))["value"]
+    back, row = [told["usual"]] * told["length"], -1
+    for gap, value in zip(told["gaps"], told["is"], strict=True):
+        row += gap
+        back[row] = value
+    assert back == values and len(told["is"]) <= 3

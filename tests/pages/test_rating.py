@@ -10,7 +10,7 @@ from features.small_stores import store_of
 
 from seqsae.errors import SeqsaeError
 from seqsae.features.encoding import encode
-from seqsae.pages.rating import coded, rating
+from seqsae.pages.rating import coded, rating, set_of
 from seqsae.pages.rating_agreement import krippendorff
 from seqsae.pages.rating_scores import by_source, score, told
 from seqsae.sae.room import train
@@ -127,6 +127,17 @@ def test_wrong_files_are_refused(made, tmp_path):
         path.write_text(json.dumps(document | change))
         with pytest.raises(SeqsaeError, match=words[name]):
             score(made.path, [path])
+
+
+@pytest.mark.parametrize("text", ['{"rating": 2, "label": "\\ud800"}', '{"rating": 2}, "\\ud800": {"rating": 1}'])
+def test_half_a_sign_is_refused_and_pages_come_first(made, tmp_path, text):
+    key = pl.read_parquet(made.path / "key.parquet")
+    head = f'{{"kind": "seqsae rating", "set": "{set_of(key)}", "rater": 1, "ratings": {{"{key["code"][0]}": '
+    (tmp_path / "half.json").write_text(head + text + "}}")
+    with pytest.raises(SeqsaeError, match="half.json: holds half a sign"):
+        score(made.path, [tmp_path / "half.json"])
+    with pytest.raises(SeqsaeError, match="no set to rate there; make its pages first"):
+        score(tmp_path / "nowhere", [tmp_path / "half.json"])
 
 
 def test_no_difference_is_seldom_found():

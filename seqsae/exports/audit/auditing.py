@@ -9,7 +9,7 @@ from seqsae.errors import SeqsaeError
 from seqsae.exports.audit.attack import check_withheld
 from seqsae.exports.audit.contents import Contents, read
 from seqsae.exports.audit.counts import check_counts, counting
-from seqsae.exports.audit.curves import check_curves
+from seqsae.exports.audit.curves import check_curves, check_ends
 from seqsae.exports.audit.digits import check_digits
 from seqsae.exports.audit.features import check_features
 from seqsae.exports.audit.findings import Findings, Notes
@@ -162,6 +162,7 @@ def _datasets(manifest: Manifest, sizes: set[int], notes: Notes) -> None:
             check_persons(dataset, sizes, notes)
     attacked += check_merged(manifest.datasets, manifest.policy, notes)
     check_unions(manifest.datasets, manifest.policy, notes)
+    check_ends(manifest.datasets, manifest.policy, notes)
     rows = sum(len(dataset.rows or ()) for dataset in manifest.datasets)
     policy = manifest.policy
     notes.looked_at(

@@ -31,6 +31,7 @@ ROLES = {"label", "count", "rate", "statistic", "interval", "p", "coordinate", "
 NUMERIC = ROLES - {"label", "text"}
 FIELDS = {"min_subjects": "D1", "min_clusters": "D1", "round_to": "D1", "digits": "D7"}
 """Rule that a policy's field serves; those not named here serve D4."""
+PARTS = {"format", "policy", "files", "datasets", "weights"}
 WRITE = "write the release again with `seqsae release`"
 
 
@@ -87,9 +88,11 @@ def manifest_of(document: Any, notes: Notes) -> Manifest:
         document = {}
     elif document.get("format") != FORMAT:
         notes.against("M1", "manifest.json: format", f"is not {FORMAT!r}", WRITE)
+    _no_more(document, PARTS, "manifest.json", notes)
     found = Manifest(_policy(document.get("policy"), notes))
     for number, entry in enumerate(_list(document, "files", notes)):
         if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+            _no_more(entry, {"path", "sha256", "bytes"}, f"manifest.json: files[{number}]", notes)
             if entry["path"] in found.files:
                 notes.against("M1", f"manifest.json: files[{number}]", "lists a file a second time", WRITE)
             found.files[entry["path"]] = entry
@@ -109,6 +112,12 @@ def manifest_of(document: Any, notes: Notes) -> Manifest:
     weights = document.get("weights")
     found.weights = weights if isinstance(weights, dict) else None
     return found
+
+
+def _no_more(given: dict, known: set[str], place: str, notes: Notes) -> None:
+    """Nothing that the form does not speak of, which nobody would look at."""
+    for name in sorted(given.keys() - known)[:5]:
+        notes.against("M2", place, f"holds {name[:40]!r}, which a manifest has not", WRITE)
 
 
 def _list(document: dict, name: str, notes: Notes) -> list:
@@ -151,6 +160,7 @@ def _dataset(entry: Any, place: str, notes: Notes) -> DataSet | None:
     if bad:
         notes.against("M2", place, f"lacks {', '.join(bad)}, or has them in another form", WRITE)
         return None
+    _no_more(entry, {*wanted, "layout", "slice", "authored"}, place, notes)
     columns = {name: _column(name, one, place, notes) for name, one in entry["columns"].items()}
     optional = {"layout": dict, "slice": str, "authored": dict}
     extra = {name: entry[name] for name, kind in optional.items() if isinstance(entry.get(name), kind)}
@@ -160,6 +170,7 @@ def _dataset(entry: Any, place: str, notes: Notes) -> DataSet | None:
 
 def _column(name: str, given: Any, place: str, notes: Notes) -> Column:
     given = given if isinstance(given, dict) else {}
+    _no_more(given, {"type", "role", "of"}, f"{place}.columns.{name}", notes)
     role = given.get("role")
     if not isinstance(role, str) or role not in ROLES or not isinstance(given.get("type"), str):
         notes.against("M2", f"{place}.columns.{name}", f"has no type, or no role of {', '.join(sorted(ROLES))}", WRITE)

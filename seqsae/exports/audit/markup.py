@@ -69,6 +69,12 @@ def page_of(text: str, place: str, notes: Notes) -> Page:
     reader.feed(text)
     unread = reader.rawdata  # not closed: what is cut off would be tried again sign by sign
     reader.flush()
+    behind = [
+        one for one in reader.page.texts if one.inside == "" and "html" in reader.ended and one.line >= reader.last
+    ]
+    if behind:
+        what = "holds text behind its end"
+        notes.against("M3", f"{place}:{behind[0].line}", what, UNREADABLE)
     if unread.strip() or "html" not in reader.ended or set(reader.open) & {"script", "style", "html"}:
         notes.against("M3", f"{place}:{reader.getpos()[0]}", "the page breaks off before its end", UNREADABLE)
     return reader.page
@@ -82,6 +88,7 @@ class _Reader(HTMLParser):
         self.page = page
         self.open: list[str] = []
         self.ended: set[str] = set()
+        self.last = 0
         self._parts: list[str] = []
         self._line = 1
         self._last: Element | None = None
@@ -96,6 +103,7 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         self.flush()
         self.ended.add(tag)
+        self.last = self.getpos()[0] if tag == "html" else self.last
         if tag in self.open:
             del self.open[len(self.open) - 1 - self.open[::-1].index(tag) :]
 

@@ -10,14 +10,17 @@ function captionNames(text) {
   return called.length ? called.join("\n") : null;
 }
 
+// Of a feature without a portrait the page has only F1 and chance.
 function captionFigures(row) {
+  const chance = missing(row.null_95) ? null : chip(`chance ${fixed(row.null_95)}`, "", "F1 of 95% of the rules found for features of like firing rate whose firing was dealt anew among samples");
+  if (missing(row.precision)) return el("p", { class: "line caption-score" }, chip(`F1 ${fixed(row.f1)}`, "good", "On the test split"), chance);
   const onRows = `Precision ${fixed(row.precision)}, recall ${fixed(row.recall)} on ${count(row.n_rows)} rows of the test split, on ${count(row.n_fired)} of which it fires. Always saying yes has F1 ${fixed(row.f1_always)}.`;
   const bySubject = `For ${count(row.n_subjects)} subjects, whether it fires in them at all: balanced accuracy ${fixed(row.subject_balanced_accuracy)}`;
   return el(
     "p",
     { class: "line caption-score" },
     chip(`F1 ${fixed(row.f1)} ${interval(row.f1_ci_low, row.f1_ci_high)}`, "good", onRows),
-    missing(row.null_95) ? null : chip(`chance ${fixed(row.null_95)}`, "", "F1 of 95% of the rules found for features of like firing rate whose firing was dealt anew among samples"),
+    chance,
     missing(row.f1_token) ? null : chip(`one token ${fixed(row.f1_token)}`, row.f1_token >= row.f1 ? "warn" : "", `F1 of the best single token, ${spelled(row.token)}`),
     chip(`balanced accuracy ${fixed(row.balanced_accuracy)} ${interval(row.ci_low, row.ci_high)}`, "", bySubject),
   );

@@ -2,8 +2,15 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
-// A long column of few words comes as the words and each row's place among them.
-const spelledOut = (column) => (Array.isArray(column) ? column : column.at.map((at) => (at === null ? null : column.of[at])));
+// A long column may come as the values in it and each row's place among them, or as the usual value and the rows that differ.
+function spelledOut(column) {
+  if (Array.isArray(column)) return column;
+  if (column.at) return column.at.map((at) => (at === null ? null : column.of[at]));
+  const values = Array(column.length).fill(column.usual);
+  let row = -1;
+  column.gaps.forEach((gap, place) => { row += gap; values[row] = column.is[place]; });
+  return values;
+}
 
 function rowsOf(columns) {
   if (!columns) return [];

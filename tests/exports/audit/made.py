@@ -83,7 +83,7 @@ class Made:
         self.of = {("levels", "share"): 200}
         self.files: dict[str, bytes] = {"release_notes.txt": b"", "map.png": png()}
         self.manifest: dict = {}
-        self.page = {"head": "", "body": "<h2>What the features are tied to</h2>", "csp": csp(OWN_SCRIPT)}
+        self.page = {"head": "", "end": "", "body": "<h2>What the features are tied to</h2>", "csp": csp(OWN_SCRIPT)}
         self.data: dict = {"title": "Report", "charts": {}}
         self.scripts = [OWN_SCRIPT]
 
@@ -147,7 +147,7 @@ class Made:
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             f'<meta http-equiv="Content-Security-Policy" content="{self.page["csp"]}">\n<title>Report</title>\n'
             f'<link rel="icon" href="data:,">\n<style>body {{ margin: 0 }}</style>\n{self.page["head"]}</head>\n<body>\n'
-            f'{self.page["body"]}\n<script type="application/json" id="data">{block}</script>\n{scripts}</body>\n</html>\n'
+            f'{self.page["body"]}\n<script type="application/json" id="data">{block}</script>\n{scripts}</body>\n</html>\n{self.page["end"]}'
         )
 
 

@@ -102,3 +102,18 @@ def test_what_a_part_leaves_out_of_its_whole(tmp_path):
     made.set("tokens", 0, "subjects", 115)
     made.tables.pop("when")
     assert {one.rule for one in audit(made.write(tmp_path)).violations} == {"D2"}
+
+
+@pytest.mark.parametrize(("fires", "events", "safe"), [("yes", 20, False), ("yes", 25, True), ("no", 40, True)])
+def test_what_a_curve_leaves_of_all_events(fires, events, safe, tmp_path):
+    made = Made()
+    made.add(
+        "crossed",
+        "level",
+        "feature:label covariate:label level:label subjects:count firing:count",
+        [(3, "died", "with the event", 80, 25)],
+    )
+    columns = "feature:label covariate:label fires:label time:statistic survival:statistic at_risk:count events:count"
+    made.add("survival", "step", columns, [(3, "died", fires, 2, 0.8, 110, events)], ["D1", "D8"])
+    found = audit(made.write(tmp_path))
+    assert [one.rule for one in found.violations] == ([] if safe else ["D8"]), found.text()

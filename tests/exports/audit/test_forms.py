@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import zlib
 
 import pytest
 from exports.audit.made import OWN_SCRIPT, Made, chart, chunk, csp, png
@@ -85,6 +86,8 @@ HIDDEN = {
     "a matrix": lambda made: made.data.update(people=[[1, 2, 3]] * 20),
     "words": lambda made: made.data.update(people=[{"sex": "F", "job": "JOB//A"}] * 40),
     "numbers in a text": lambda made: made.data.update(people=", ".join(str(17 * number) for number in range(60)) + ","),
+    "rows in the manifest": lambda made: made.manifest.update(more=MICRO),
+    "rows in the manifest's entry of a table": lambda made: made.extra.update(levels={"more": MICRO}),
     "a chart's rows": lambda made: made.data["charts"].update(more=chart(MICRO)),
     "a chart's values": lambda made: made.data["charts"].update(more={"mark": "bar", "data": {"values": MICRO}}),
     "a chart's text": lambda made: made.data["charts"].update(more={"mark": "bar", "data": {"values": "a,b\n1,2"}}),
@@ -152,6 +155,9 @@ PAGES = {
     "a link to a script": ("body", '<a href="java&#10;script:alert(1)">x</a>', "D16"),
     "a picture from elsewhere": ("body", '<img src="//host.org/a.png">', "D16"),
     "a style": ("body", '<p style="background: url(http://host.org)">x</p>', "D16"),
+    "a style in escapes": ("head", "<style>p { background: \\75 rl(//host.org) }</style>", "D16"),
+    "a style with a comment in it": ("head", "<style>@\\69mport 'x';</style>", "D16"),
+    "rows behind the end": ("end", "17;93;44\n18;33;22", "M3"),
     "a refresh": ("head", '<meta http-equiv="refresh" content="0;x">', "D16"),
     "a drawing": ("body", '<img src="data:image/svg+xml;base64,PHN2Zy8+">', "D15"),
     "a picture with text": (
@@ -207,6 +213,22 @@ def test_broken_files_are_findings(tmp_path, monkeypatch):
     made.files |= broken
     wrong = {one.place.split(":")[0] for one in audit(made.write(tmp_path)).violations if one.rule == "M3"}
     assert wrong == set(broken)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        png(chunk(b"bKGD", b"subject 17, 93 years" * 20)),
+        png().replace(
+            chunk(b"IDAT", zlib.compress(b"\0\x80")), chunk(b"IDAT", zlib.compress(b"\0\x80") + b"subject 17")
+        ),
+        png().replace(chunk(b"IDAT", zlib.compress(b"\0\x80")), chunk(b"IDAT", zlib.compress(b"\0\x80" * 40))),
+    ],
+)
+def test_a_picture_packs_its_dots_alone(spoilt, tmp_path):
+    made = Made()
+    made.files["map.png"] = spoilt
+    assert found_in(made, tmp_path) == {"D15"}
 
 
 def test_a_file_of_a_hundred_megabytes_is_not_read(tmp_path):
