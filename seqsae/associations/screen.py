@@ -161,11 +161,16 @@ def pearson3_p(z: np.ndarray, skew: np.ndarray) -> np.ndarray:
 
 
 def rare_p(z: np.ndarray, skew: np.ndarray) -> np.ndarray:
-    """`pearson3_p` of a statistic whose heavy tail, if any, comes of few meetings of rare with rare."""
+    """`pearson3_p` of a statistic whose heavy tail, if any, comes of few meetings of rare with rare.
+
+    Its light tail is nowhere below the square of the normal one, than which that of a sum of 0/1 is no lighter (no meeting where
+    lambda are expected: exp(-lambda)). Pearson's ends short of z where the confounders tell most of a feature and its skewness is too large.
+    """
     g = np.where(z * skew > 0, np.abs(skew), 0)
     off = ONE_MEETING * g**3 / (g**2 + DAMPING)
     # Never off to the other side: what stays there belongs to the light tail.
-    return pearson3_p(np.sign(z) * np.maximum(np.abs(z) - off, np.minimum(np.abs(z), _TINY)), skew)
+    p = pearson3_p(np.sign(z) * np.maximum(np.abs(z) - off, np.minimum(np.abs(z), _TINY)), skew)
+    return np.where(z * skew < 0, np.maximum(p, 2 * special.ndtr(-np.abs(z)) ** 2), p)
 
 
 def scores_of(y: np.ndarray, binary: np.ndarray) -> np.ndarray:

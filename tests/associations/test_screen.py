@@ -88,6 +88,15 @@ def meetings(n, active, positive):
     return chance, screen(rank_excess(x), y).p[0]
 
 
+@pytest.mark.parametrize("expected", (1.0, 4.0, 12.0))
+def test_a_light_tail_ends_nowhere_and_holds_the_chance_of_no_meeting(expected):
+    z, skew = -np.sqrt(expected), 1 / np.sqrt(expected)
+    assert 0.3 * np.exp(-expected) < rare_p(z, skew) / 2 < 6 * np.exp(-expected)
+    beyond = rare_p(np.array([-1.0, -2.24, -5.0]), np.array([2.1, 0.95, 1.5]))  # where Pearson's own tail has ended
+    assert (pearson3_p(np.array([-1.0, -2.24, -5.0]), np.array([2.1, 0.95, 1.5])) == 1e-300).all()
+    np.testing.assert_allclose(beyond, 2 * stats.norm.sf([1.0, 2.24, 5.0]) ** 2)
+
+
 @pytest.mark.parametrize("n", [1_000, 10_000, 100_000])
 def test_chance_meetings_of_rare_with_rare_are_not_oversold(n):
     """The exact size of the test, for any counts and on average over them."""
