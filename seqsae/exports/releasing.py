@@ -19,7 +19,7 @@ from seqsae.exports.weights import Weights
 from seqsae.exports.weights import weights as tested
 from seqsae.progress import say
 
-TITLE = "What a sparse autoencoder learned"
+TITLE = "SAE features"
 """Of the page: nothing of the data's own."""
 
 

@@ -46,13 +46,17 @@ def pairs(content: Content) -> pl.DataFrame:
     )
 
 
+UNSUPPORTED = pl.col("verdict").eq_missing(pl.lit("supported")).not_()
+
+
 def tested(content: Content, known: pl.DataFrame) -> pl.DataFrame:
-    """One row a feature and pair that were tested: of its poolings a supported one, else that of the smallest q; by q within a feature."""
-    order = ["q_select", "p_select", "pair", "pooling"]
+    """One row a feature and pair that were tested: of its poolings a supported one, else that of the smallest q; within a feature supported ones
+    first, then by q."""
+    order = [UNSUPPORTED, "q_select", "p_select", "pair", "pooling"]
     return (
         content.associations.filter(pl.col("q_select").is_not_null())
         .join(known.select("pair", "label", *PAIR), on=PAIR, how="left", nulls_equal=True)
-        .sort("feature", pl.col("verdict").eq_missing(pl.lit("supported")).not_(), *order, nulls_last=True)
+        .sort("feature", *order, nulls_last=True)
         .unique(["feature", "pair"], keep="first", maintain_order=True)
         .sort("feature", *order, nulls_last=True)
     )
@@ -147,10 +151,10 @@ def features(content: Content) -> pl.DataFrame:
 
 
 def carded(content: Content, units: pl.DataFrame, found: pl.DataFrame, wanted: Sequence[int] = ()) -> list[int]:
-    """Features with a card: those wanted, the best one of each pair, then by smallest q, as many as `content.cards`."""
+    """Features with a card: those wanted, the best one of each pair, then supported ones first, by smallest q, as many as `content.cards`."""
     live = set(content.profile.filter(~pl.col("dead"))["feature"])
     best = units.filter(pl.col("source") == "sae")["feature"].drop_nulls().to_list()
-    ranked = found.sort("q_select", "p_select", "feature", nulls_last=True)["feature"].to_list()
+    ranked = found.sort(UNSUPPORTED, "q_select", "p_select", "feature", nulls_last=True)["feature"].to_list()
     busy = content.profile.sort("n_subjects", "feature", descending=[True, False])["feature"].to_list()
     chosen = [feature for feature in dict.fromkeys([*wanted, *best, *ranked, *busy]) if feature in live][
         : content.cards

@@ -102,8 +102,11 @@ function captionCell(feature) {
 function topCell(row) {
   if (!row.top) return el("span", { class: "muted" }, "not tested");
   const label = pairs[row.top.pair].label;
-  return el("span", { class: isFound(row.top) ? "ellip" : "ellip muted", title: label }, label);
+  return [el("span", { class: isFound(row.top) ? "ellip" : "ellip muted", title: label }, label), el("span", { class: "sub" }, row.top.verdict)];
 }
+
+// Supported ones first, then by q.
+const rankOf = (row) => (row.top ? (row.top.verdict === "supported" ? 0 : 1) + row.top.q_select : 3);
 
 function remarks(row) {
   const plain = row.token_purity >= 0.9 ? [chip("one token", "", `${percent(row.token_purity)} of its active rows hold ${spelled(row.best_token)}`)] : [];
@@ -133,8 +136,7 @@ const featureColumns = [
 
 function drawFeatures() {
   const options = { page: 50, empty: "No feature fits.", onHover: showPicked };
-  view.table = new SortedTable(document.getElementById("feature-table"), featureColumns, features, options);
-  view.table.sortBy(featureColumns.find((column) => column.key === "q"));
+  view.table = new SortedTable(document.getElementById("feature-table"), featureColumns, [...features].sort((a, b) => rankOf(a) - rankOf(b)), options);
   document.getElementById("feature-search").addEventListener("input", (event) => {
     view.search = event.target.value.trim().toLowerCase();
     refilter();

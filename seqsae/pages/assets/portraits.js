@@ -91,7 +91,7 @@ function kinLines(feature) {
 }
 
 // Tracks: the rows around a strong one, each coloured by how strongly the feature fires there.
-const warmth = (value, top) => `rgba(213, 94, 0, ${(0.1 + 0.75 * Math.min(value / top, 1)).toFixed(2)})`;
+const warmth = (value, top) => `rgba(213, 94, 0, ${(0.08 + 0.5 * Math.min(value / top, 1)).toFixed(2)})`;
 const farFrom = (days) => {
   const size = Math.abs(days);
   const told = size >= 730 ? `${(size / 365.25).toFixed(1)} years` : size >= 2 ? `${Math.round(size)} days` : `${(24 * size).toFixed(0)} hours`;
