@@ -26,6 +26,12 @@ def columns(table: pl.DataFrame) -> dict[str, list | dict]:
     return {name: _values(table[name]) for name in table.columns}
 
 
+def coarse(table: pl.DataFrame, but: tuple[str, ...] = ()) -> pl.DataFrame:
+    """The table with broken numbers at 3 significant digits, one more than is shown of any of them, except in the columns `but`."""
+    broken = [name for name, kind in table.schema.items() if kind.is_float() and name not in but]
+    return table.with_columns(pl.col(broken).cast(pl.Float64).round_sig_figs(3))
+
+
 def _values(column: pl.Series) -> list | dict:
     if len(column) < LONG or column.dtype.is_nested():
         return column.to_list()

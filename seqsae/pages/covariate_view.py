@@ -3,15 +3,15 @@
 import polars as pl
 
 from seqsae.pages import covariate_charts
-from seqsae.pages.compact import columns
+from seqsae.pages.compact import coarse, columns
 from seqsae.pages.content import Content
 from seqsae.pages.reasons import reason, sentences
 from seqsae.pages.shorten import shorten
 
-ROWS = 1600
+ROWS = 1000
 """Rows with all their numbers on the page, over all pairs; of a pair between FEWEST and MOST."""
 FEWEST, MOST = 8, 40
-POINTS = 6000
+POINTS = 4000
 """Points behind them over all pairs; of a pair between LEAST_POINTS and MOST_POINTS."""
 LEAST_POINTS, MOST_POINTS = 40, 300
 CARRIED = (
@@ -33,8 +33,8 @@ def data(content: Content, known: pl.DataFrame, found: pl.DataFrame) -> dict:
     rows = leading(content, known, found)
     limits = sentences(content.smallest, content.smallest_adjusted, content.q)
     return {
-        "rows": columns(rows.drop([name for name in rows.columns if rows[name].null_count() == len(rows)])),
-        "points": columns(points(found, rows, len(known))),
+        "rows": columns(coarse(rows).drop([name for name in rows.columns if rows[name].null_count() == len(rows)])),
+        "points": columns(coarse(points(found, rows, len(known)))),
         "reasons": {name: limits[name] for name in sorted(set(rows["reason"]))},
         "counts": columns(counts(found)),
         "omnibus": columns(omnibus(content)),

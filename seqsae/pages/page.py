@@ -22,7 +22,7 @@ from seqsae.pages import (
     used,
     worth,
 )
-from seqsae.pages.compact import columns
+from seqsae.pages.compact import coarse, columns
 from seqsae.pages.content import Content
 from seqsae.pages.drawing import BREADTH, CURVES, DENSITY, drawings, resplit_differences
 from seqsae.pages.parts import Part
@@ -132,8 +132,8 @@ def _data(content: Content, known: pl.DataFrame, found: pl.DataFrame, units: pl.
         "pairs": columns(known.drop("pair")),
         "covariates": columns(tables.covariates(content, known, found)),
         "units": columns(units.drop(tables.PAIR)),
-        "associations": columns(tables.shown(found, cards)),
-        "features": columns(portraits.spread(tables.features(content), content.portraits)),
+        "associations": columns(coarse(tables.shown(found, cards))),
+        "features": columns(coarse(portraits.spread(tables.features(content), content.portraits), but=("x", "y"))),
         "cards": cards,
         "portraits": pictured,
         "examples": examples,

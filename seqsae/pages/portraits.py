@@ -4,7 +4,7 @@ import polars as pl
 
 from seqsae.pages.content import Content, Portrayed
 
-PORTRAITS = 300  # features, beyond those with a card, that bring a portrait
+PORTRAITS = 150  # features, beyond those with a card, that bring a portrait
 TOKENS = {"at": 6, "before": 4, "behind": 4}  # enriched tokens told of a feature
 CHANCE = "random directions"
 

@@ -146,7 +146,7 @@ def _entry(entry: dict, content: Content) -> dict:
 
 def features(content: Content) -> pl.DataFrame:
     """The profile of every live feature with its place and cluster."""
-    profile = content.profile.filter(~pl.col("dead")).drop("dead")
+    profile = content.profile.filter(~pl.col("dead")).drop("dead", "decoder_norm", "mean_when_active", "max")
     return profile.join(content.atlas, on="feature", how="left", maintain_order="left").sort("feature")
 
 
@@ -164,10 +164,10 @@ def carded(content: Content, units: pl.DataFrame, found: pl.DataFrame, wanted: S
 
 
 CARRIED = (
-    "feature", "pair", "pooling", "n", "n_positive", "effect", "ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted",
-    "ci_high_adjusted", "q_select", "p_test_holm", "p_test_adjusted_holm", "replicated_seeds", "n_seeds", "verdict",
+    "feature", "pair", "pooling", "n", "effect", "ci_low", "ci_high", "effect_adjusted", "ci_low_adjusted", "ci_high_adjusted", "q_select",
+    "verdict",
 )  # fmt: skip
-"""Columns of the associations on the page; the others stand in associations.parquet."""
+"""Columns of the associations on cards; a covariate's page has more, and associations.parquet all."""
 
 
 def shown(found: pl.DataFrame, cards: list[int]) -> pl.DataFrame:

@@ -5,12 +5,20 @@ import json
 import polars as pl
 import pytest
 
-from seqsae.pages.compact import columns, rounded, script_json
+from seqsae.pages.compact import coarse, columns, rounded, script_json
 
 
 @pytest.mark.parametrize(("given", "kept"), [(0.123456, 0.1235), (123456.0, 123500.0), (1.23456e-12, 1.235e-12)])
 def test_floats_keep_four_significant_digits(given, kept):
     assert rounded({"a": [given]}) == {"a": [kept]}
+
+
+def test_a_coarse_table_keeps_three_digits_whole_numbers_and_the_columns_named():
+    table = pl.DataFrame(
+        {"n": [12345], "q": [1.23456e-40], "x": [1.23456], "none": [None]}, schema_overrides={"none": pl.Float32}
+    )
+    told = columns(coarse(table, but=("x",)))
+    assert rounded(told) == {"n": [12345], "q": [1.23e-40], "x": [1.235], "none": [None]}
 
 
 def test_whole_numbers_and_texts_are_kept_and_what_is_no_number_becomes_null():

@@ -89,7 +89,8 @@ def test_two_ways_of_judging_have_a_chart_each(fake):
 def test_the_features_that_change_most_come_first_and_at_most_some(fake):
     table = made_up.effects(list(range(used.SHOWN + 20)))
     part = part_of(fake, effects=table.sample(fraction=1.0, shuffle=True, seed=0))
-    shown = list(dict.fromkeys(part.data["effects"]["feature"]))
+    told = part.data["effects"]["feature"]
+    shown = list(dict.fromkeys(told["of"][place] for place in told["at"]))
     assert shown == list(range(used.SHOWN))
     assert "20 further features" in part.body
     assert (
