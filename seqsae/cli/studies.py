@@ -23,7 +23,7 @@ Beside = Annotated[
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo")) -> None:
-    """The whole job on synthetic lives, in about five minutes: the internal report, and an audited release."""
+    """The whole job on synthetic lives, in about six minutes: the internal report, and an audited release."""
     from seqsae import pipeline
     from seqsae.cli.release import tell
     from seqsae.examples_folder import EXAMPLES
