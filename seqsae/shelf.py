@@ -134,7 +134,7 @@ def stage(
         "files": _files(work),
     }
     write_json(work / MANIFEST, schema.check_document(manifest, "manifest", str(out)))
-    _move_in(work, out)
+    move_in(work, out)
     (out / "key").unlink()
     return Artefact(out)
 
@@ -238,9 +238,9 @@ def _files(work: Path) -> dict[str, dict]:
     return {path.relative_to(work).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths}
 
 
-def _move_in(work: Path, out: Path) -> None:
-    """Put `work` in the place of `out`; the old folder is gone only once the new one stands."""
-    old = _old(out)
+def move_in(work: Path, out: Path, old: Path | None = None) -> None:
+    """Put `work` in the place of `out`; the old folder, for a moment at `old`, is gone only once the new one stands."""
+    old = old or _old(out)
     if old.exists():
         shutil.rmtree(old)
     if out.exists():

@@ -44,14 +44,7 @@ def is_release(path: Path) -> bool:
 
 def put(work: Path, place: Path) -> Path:
     """`work` in its place; what stood there is gone only once the new one stands."""
-    old = place.with_name(f".{place.name}.replaced")
-    if old.exists():
-        shutil.rmtree(old)
-    if place.exists():
-        place.replace(old)
-    work.replace(place)
-    if old.exists():
-        shutil.rmtree(old)
+    shelf.move_in(work, place, old=place.with_name(f".{place.name}.replaced"))
     return place
 
 
